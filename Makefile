@@ -1,0 +1,261 @@
+# Portal's build. `make help` lists the targets; vendor/README.md says where the libraries come from.
+#
+# Everything made lies under build/: <variant>/ (programs, objects), gen/ (generated sources),
+# deps/ and lib/portal/ (libraries that this system does not package). Variants: release, test
+# (ASan, UBSan, injected faults), fuzz (clang, libFuzzer); CC=clang has directories of its own.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX ?= /usr/local
+VARIANT ?= release
+FUZZ_SECONDS ?= 5
+export CC FUZZ_SECONDS TESTS
+
+# All cores, unless -j was given.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+PORTAL_VERSION := 0.1.0
+COMPILER := $(if $(findstring clang,$(notdir $(CC))),clang,gcc)
+
+# ---- flags ----------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
+CPPFLAGS_ALL := -D_GNU_SOURCE -Isrc -Ibuild -isystem build/deps/usr/include \
+	-isystem /usr/include/postgresql
+CFLAGS_ALL := -std=gnu11 -g $(WARNINGS) -fno-omit-frame-pointer -fno-common
+# Programs look for their own libraries in ../lib/portal: build/lib/portal here, PREFIX/lib/portal
+# once installed.
+LDFLAGS_ALL := -Lbuild/lib/portal -Wl,--as-needed -Wl,-rpath,'$$ORIGIN/../lib/portal'
+LIBS := -luv -lhiredis -lpq -lsodium -lmbedtls -lmbedx509 -lmbedcrypto -lwslay -l:libllhttp.a \
+	-lyyjson -lm
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_release := -O2 -fno-plt -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE \
+	-ffunction-sections -fdata-sections
+LINK_release := -pie -Wl,-z,relro,-z,now -Wl,--gc-sections
+FLAGS_test := -O1 -DPORTAL_FAULTS $(SANITIZE)
+LINK_test := $(SANITIZE)
+FLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LINK_fuzz := -fsanitize=address,undefined
+
+ifeq ($(VARIANT),fuzz)
+override CC := clang
+B := build/fuzz
+else
+B := build/$(VARIANT)$(if $(filter clang,$(COMPILER)),-clang)
+endif
+COMPILE = $(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(FLAGS_$(VARIANT)) $(CFLAGS) -MMD -MP -c
+LINK = $(CC) $(CFLAGS_ALL) $(FLAGS_$(VARIANT)) $(LINK_$(VARIANT)) $(LDFLAGS_ALL) $(LDFLAGS)
+# Programs a level further down (tests) find the libraries by their full path.
+RPATH_TREE := -Wl,-rpath,$(CURDIR)/build/lib/portal
+
+ifndef V
+.SILENT:
+say = @echo "  $(1)"
+endif
+
+# ---- what is built from what ------------------------------------------------------------------
+
+MAINS := src/main.c src/ctl/main.c
+SOURCES := $(sort $(shell find src -name '*.c'))
+SCHEMA_FILES := $(sort $(wildcard schema/*.sql schema/redis/*.lua))
+LIBRARY := $(B)/libportal.a
+LIBRARY_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(MAINS),$(SOURCES))) \
+	$(B)/obj/gen/schema.o
+# The engine without stores and handlers, for programs that test protocols.
+ENGINE := $(B)/libengine.a
+ENGINE_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter src/base/% src/wire/% src/io/% src/hub/%,$(SOURCES)))
+PROGRAMS := $(if $(wildcard src/main.c),$(B)/portald) $(if $(wildcard src/ctl/main.c),$(B)/portalctl)
+
+UNIT_SOURCES := $(sort $(wildcard test/unit/test_*.c))
+UNIT_HELPERS := $(sort $(filter-out $(UNIT_SOURCES),$(wildcard test/unit/*.c)))
+UNIT_PROGRAMS := $(patsubst test/unit/%.c,$(B)/unit/%,$(UNIT_SOURCES))
+UNIT_HELPER_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(UNIT_HELPERS))
+FUZZ_PROGRAMS := $(patsubst test/fuzz/%.c,$(B)/%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+CONFORMANCE_PROGRAMS := $(patsubst test/conformance/%.c,$(B)/conformance/%,\
+	$(sort $(wildcard test/conformance/*.c)))
+LOAD_PROGRAMS := $(patsubst test/load/%.c,$(B)/load/%,$(sort $(wildcard test/load/*.c)))
+
+DEPS_BUILD := build/stamp/build
+GENERATED := build/gen/version.h build/gen/schema.h
+
+.PHONY: build programs units fuzzers conformance loaders deps run test unit server-test fuzz lint \
+	format docs docs-check bench bench-quick install clean help FORCE
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+
+build: $(DEPS_BUILD) ## build portald and portalctl (VARIANT=release|test, CC=gcc|clang)
+	+$(MAKE) --no-print-directory programs
+programs: $(PROGRAMS)
+units: $(UNIT_PROGRAMS)
+fuzzers: $(FUZZ_PROGRAMS)
+conformance: $(CONFORMANCE_PROGRAMS)
+loaders: $(LOAD_PROGRAMS)
+
+$(B)/portald: $(B)/obj/src/main.o $(LIBRARY)
+	$(call say,link $@)
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(B)/portalctl: $(B)/obj/src/ctl/main.o $(LIBRARY)
+	$(call say,link $@)
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(UNIT_PROGRAMS): $(B)/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELPER_OBJECTS) $(LIBRARY)
+	$(call say,link $@)
+	mkdir -p $(@D)
+	$(LINK) $(RPATH_TREE) -o $@ $^ $(LIBS) -lcmocka
+
+$(FUZZ_PROGRAMS): $(B)/%: $(B)/obj/test/fuzz/%.o $(LIBRARY)
+	$(call say,link $@)
+	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+$(CONFORMANCE_PROGRAMS): $(B)/conformance/%: $(B)/obj/test/conformance/%.o $(ENGINE)
+	$(call say,link $@)
+	mkdir -p $(@D)
+	$(LINK) $(RPATH_TREE) -o $@ $^ $(LIBS)
+
+$(LOAD_PROGRAMS): $(B)/load/%: $(B)/obj/test/load/%.o
+	$(call say,link $@)
+	mkdir -p $(@D)
+	$(LINK) $(RPATH_TREE) -o $@ $^ -lm
+
+# Made anew each time: an archive keeps the members of deleted sources otherwise. The list of its
+# members is a prerequisite, so that a deleted source counts as a change.
+$(LIBRARY): $(LIBRARY_OBJECTS) $(B)/library.list
+	rm -f $@
+	ar rcs $@ $(LIBRARY_OBJECTS)
+$(ENGINE): $(ENGINE_OBJECTS) $(B)/engine.list
+	rm -f $@
+	ar rcs $@ $(ENGINE_OBJECTS)
+$(B)/library.list: FORCE
+	mkdir -p $(@D)
+	echo $(LIBRARY_OBJECTS) | cmp -s - $@ || echo $(LIBRARY_OBJECTS) >$@
+$(B)/engine.list: FORCE
+	mkdir -p $(@D)
+	echo $(ENGINE_OBJECTS) | cmp -s - $@ || echo $(ENGINE_OBJECTS) >$@
+
+# Compiled again when the flags change.
+$(B)/flags: FORCE
+	mkdir -p $(@D)
+	echo "$(COMPILE) $(LINK)" | cmp -s - $@ || echo "$(COMPILE) $(LINK)" >$@
+
+$(B)/obj/%.o: %.c $(B)/flags | $(GENERATED)
+	$(call say,cc   $<)
+	mkdir -p $(@D)
+	$(COMPILE) -o $@ $<
+
+$(B)/obj/gen/schema.o: build/gen/schema.c $(SCHEMA_FILES) $(B)/flags
+	mkdir -p $(@D)
+	$(COMPILE) -o $@ $<
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+# ---- generated sources ----------------------------------------------------------------------
+
+build/gen/schema.c build/gen/schema.h &: vendor/schema.sh $(SCHEMA_FILES) build/gen/schema.list
+	sh vendor/schema.sh build/gen $(SCHEMA_FILES)
+build/gen/schema.list: FORCE
+	mkdir -p $(@D)
+	echo $(SCHEMA_FILES) | cmp -s - $@ || echo $(SCHEMA_FILES) >$@
+
+# The file changes only when the version does.
+build/gen/version.h: FORCE
+	mkdir -p $(@D)
+	commit=$$(git describe --always --dirty --tags 2>/dev/null) || commit=unknown; \
+	printf '#ifndef GEN_VERSION_H\n#define GEN_VERSION_H\n%s\n%s\n#endif\n' \
+		'#define PORTAL_VERSION "$(PORTAL_VERSION)"' "#define PORTAL_COMMIT \"$$commit\"" \
+		>$@.new; \
+	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# ---- dependencies ---------------------------------------------------------------------------
+
+# A stamp a group: nothing is asked of the package manager until the list changes.
+deps: build/stamp/build build/stamp/run build/stamp/test build/stamp/npm ## install what building, running and testing need
+build/stamp/build build/stamp/run build/stamp/test: build/stamp/%: vendor/packages.txt \
+		vendor/pinned.txt vendor/deps.sh
+	sh vendor/deps.sh $*
+	mkdir -p $(@D)
+	touch $@
+# One after the other: the package manager has one lock.
+build/stamp/run: | build/stamp/build
+build/stamp/test: | build/stamp/run
+build/stamp/npm: test/package.json test/package-lock.json | build/stamp/test
+	$(call say,npm    the packages of the tests (test/node_modules))
+	if ! (cd test && npm ci --no-progress --loglevel=error) >build/npm.log 2>&1; then \
+		grep -m 3 -E '^npm err' -i build/npm.log >&2; \
+		echo "portal: npm could not fetch what test/package-lock.json names; is there a network?" \
+			"(all of its output: build/npm.log)" >&2; \
+		exit 1; \
+	fi
+	touch $@
+
+# ---- run and test ---------------------------------------------------------------------------
+
+SUB := +$(MAKE) --no-print-directory
+TEST_BUILD := build/test$(if $(filter clang,$(COMPILER)),-clang)
+WITH_STORES := exec env B=$(TEST_BUILD) test/dev/with-stores.sh
+
+run: build/stamp/run ## build, start private stores and portald on 127.0.0.1:8080 (LISTEN=…), show demo codes
+	$(SUB) VARIANT=release programs
+	exec test/dev/run.sh build/release$(if $(filter clang,$(COMPILER)),-clang)
+
+# Every test. Ends with one line: N passed, M failed.
+test: deps ## everything: unit, server, fuzz, lint, documents (FUZZ_SECONDS=5 each)
+	$(SUB) VARIANT=test programs units conformance
+	$(SUB) VARIANT=fuzz fuzzers
+	$(SUB) VARIANT=release programs loaders
+	$(WITH_STORES) test/dev/test.sh unit server fuzz lint docs size
+
+unit: build/stamp/test ## unit tests (cmocka, under ASan and UBSan)
+	$(SUB) VARIANT=test units
+	$(WITH_STORES) test/dev/test.sh unit
+
+server-test: build/stamp/npm ## server tests (node) against real stores; TESTS='test/server/x.test.js …' for some
+	$(SUB) VARIANT=test programs
+	$(WITH_STORES) test/dev/test.sh server
+
+fuzz: build/stamp/test ## fuzzers, FUZZ_SECONDS each
+	$(SUB) VARIANT=fuzz fuzzers
+	exec test/dev/test.sh fuzz
+
+lint: build/stamp/test $(GENERATED) ## format, include arrows, sizes, banned functions, clang-tidy, cppcheck, shellcheck
+	test/lint/lint.sh
+
+format: ## lay out the C sources (clang-format 14)
+	find src test -path test/node_modules -prune -o -name '*.[ch]' -print | xargs clang-format -i
+
+docs: $(DEPS_BUILD) ## write the generated documents anew
+	$(SUB) VARIANT=release programs
+	test/dev/docs.sh write build/release
+
+docs-check: $(DEPS_BUILD)
+	$(SUB) VARIANT=release programs
+	test/dev/docs.sh check build/release
+
+bench: build/stamp/npm ## measure against fastify (medians of 3, pinned to cores); minutes
+	$(SUB) VARIANT=release programs loaders
+	exec env B=build/release test/dev/with-stores.sh node test/load/bench.js
+bench-quick: build/stamp/npm ## the same in one short round
+	$(SUB) VARIANT=release programs loaders
+	exec env B=build/release test/dev/with-stores.sh node test/load/bench.js --quick
+
+# ---- install and clean ------------------------------------------------------------------------
+
+install: build ## install under DESTDIR and PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -s -m 755 $(B)/portald $(B)/portalctl $(DESTDIR)$(PREFIX)/bin
+	if ls build/lib/portal/libyyjson.so.0 >/dev/null 2>&1; then \
+		install -d $(DESTDIR)$(PREFIX)/lib/portal; \
+		install -m 644 build/lib/portal/libyyjson.so.0 $(DESTDIR)$(PREFIX)/lib/portal; \
+	fi
+
+clean: ## remove what was built (not .portal/, not the unpacked libraries)
+	rm -rf build/release build/release-clang build/test build/test-clang build/fuzz build/gen \
+		build/cppcheck
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | \
+		awk -F'\t' '{ printf "%-20s %s\n", $$1, $$2 }'

@@ -1,0 +1,135 @@
+#!/bin/bash
+# Runs the steps it is given (unit, server, fuzz, lint, docs, size) against what the Makefile has built and
+# ends with one line, "N passed, M failed", summed over them all. unit and server need stores: run it under
+# with-stores.sh.
+#
+# To add a step: a function step_NAME that calls `count PASSED FAILED`, and its name in the Makefile.
+# shellcheck disable=SC2317 # functions called by name
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+B=${B:-build/test}
+FUZZ_SECONDS=${FUZZ_SECONDS:-5}
+passed=0
+failed=0
+work=$(mktemp -d build/testrun.XXXXXX)
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+
+say() { printf '  %-7s%s\n' "$1" "$2"; }
+count() {
+  passed=$((passed + $1))
+  failed=$((failed + $2))
+}
+
+trap 'jobs -pr | xargs -r kill 2>/dev/null || :; wait; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+
+# TAP of one cmocka program: planned and passed tests. What ended early counts as failed.
+tap_count() { # file status
+  awk -v status="$2" '
+    /^1\.\.[0-9]+/ { sub(/^1\.\./, ""); planned += $1 }
+    /^ok / { ok++ }
+    /^not ok / { bad++ }
+    END {
+      missing = planned - ok - bad
+      if (missing > 0) bad += missing
+      if (status != 0 && bad == 0) bad = 1
+      if (status == 0 && planned == 0) bad = 1
+      print ok + 0, bad + 0
+    }' "$1"
+}
+
+step_unit() {
+  local source name status counts
+  for source in test/unit/test_*.c; do
+    [ -e "$source" ] || continue
+    name=$(basename "$source" .c)
+    status=0
+    CMOCKA_MESSAGE_OUTPUT=TAP timeout --foreground -k 5 120 "$B/unit/$name" >"$work/out" 2>&1 || status=$?
+    read -r -a counts <<<"$(tap_count "$work/out" $status)"
+    count "${counts[@]}"
+    if [ "${counts[1]}" = 0 ]; then
+      say unit "$name: ${counts[0]} passed"
+    else
+      grep -v '^ok ' "$work/out" | tail -n 60
+      say unit "$name: ${counts[0]} passed, ${counts[1]} FAILED (status $status)"
+    fi
+  done
+}
+
+step_server() {
+  local status=0 ok bad files
+  read -r -a files <<<"${TESTS:-$(echo test/server/*.test.js)}"
+  say server "node --test ${files[*]}"
+  timeout --foreground -k 10 540 node --test --test-reporter=spec --test-reporter-destination=stdout \
+    --test-reporter=tap --test-reporter-destination="$work/tap" "${files[@]}" || status=$?
+  ok=$(awk '$1 == "#" && $2 == "pass" { n = $3 } END { print n + 0 }' "$work/tap")
+  bad=$(awk '$1 == "#" && ($2 == "fail" || $2 == "cancelled") { n += $3 } END { print n + 0 }' "$work/tap")
+  if [ $status != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
+  count "$ok" "$bad"
+}
+
+# test/fuzz/corpus/NAME are the kept inputs of fuzz_NAME (and NAME.dict its dictionary); what a run finds
+# stays in build/. Two run side by side.
+fuzz_one() { # name
+  local name=$1 seeds=test/fuzz/corpus/$1 found=build/fuzz/corpus/$1 arguments=()
+  mkdir -p "$found"
+  [ ! -f "test/fuzz/$name.dict" ] || arguments+=("-dict=test/fuzz/$name.dict")
+  arguments+=("$found")
+  [ ! -d "$seeds" ] || arguments+=("$seeds")
+  if "build/fuzz/fuzz_$name" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 \
+    -artifact_prefix="build/fuzz/$name-" "${arguments[@]}" >"$work/fuzz_$name" 2>&1; then
+    say fuzz "$name: $(grep -oE '^Done [0-9]+ runs' "$work/fuzz_$name" || echo ended), $FUZZ_SECONDS s"
+    touch "$work/fuzz_$name.ok"
+  else
+    tail -n 40 "$work/fuzz_$name"
+    say fuzz "$name: FAILED (the input is in build/fuzz/$name-*)"
+  fi
+}
+
+step_fuzz() {
+  local source name names=()
+  for source in test/fuzz/fuzz_*.c; do
+    [ -e "$source" ] || continue
+    name=$(basename "$source" .c)
+    names+=("${name#fuzz_}")
+  done
+  for name in "${names[@]}"; do
+    while [ "$(jobs -pr | wc -l)" -ge 2 ]; do wait -n || :; done
+    fuzz_one "$name" &
+  done
+  wait
+  for name in "${names[@]}"; do
+    if [ -e "$work/fuzz_$name.ok" ]; then count 1 0; else count 0 1; fi
+  done
+}
+
+step_lint() {
+  local ok bad
+  test/lint/lint.sh | tee "$work/lint" || :
+  read -r ok bad < <(awk '/ checks passed, / { print $1 + 0, $4 + 0; found = 1 } END { if (!found) print 0, 1 }' "$work/lint")
+  count "$ok" "$bad"
+}
+
+# Generated documents are what the programs print.
+step_docs() {
+  if test/dev/docs.sh check "$B"; then count 1 0; else count 0 1; fi
+}
+
+# The release binary, stripped.
+step_size() {
+  local size
+  strip -o "$work/portald" build/release/portald
+  size=$(wc -c <"$work/portald")
+  say size "portald stripped: $size bytes"
+  if [ "$size" -le $((2 * 1024 * 1024)) ]; then
+    count 1 0
+  else
+    say size "FAILED: at most 2 MiB"
+    count 0 1
+  fi
+}
+
+for step in "$@"; do "step_$step"; done
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
