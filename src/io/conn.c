@@ -1,0 +1,589 @@
+/* Connections: owns the stream handles, what was read and not consumed, and their ids.
+ *
+ *   accepted: conn_accept -> opened -> on_read -> input -> … conn_write -> (turn) conn_settle:
+ * flush closed:   conn_close marks -> (turn) conn_settle: `closed` -> drain -> linger -> conn_kill
+ * -> freed
+ *
+ * Whatever has something to send or is on its way out stands on the list `dirty`; the turn hook
+ * settles these and no others. After CONN_DONE and CONN_PROTOCOL what is queued is still sent, then
+ * our side is shut and input is thrown away for a moment: closing a socket with unread input would
+ * send a reset that destroys the reply on its way (RFC 9112, section 9.6).
+ *
+ * Lifetime: from conn_accept to on_gone, the close callback of libuv; for its owner it ends with
+ * `closed`. A write under way keeps the queue's front where it is until libuv gives it back.
+ *
+ * To add a reason: enum conn_reason and conn_reason_name; conn_close decides what it lets through.
+ */
+#include "io/conn.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "io/accept.h"
+#include "io/loop.h"
+#include "io/outq.h"
+#include "io/slots.h"
+
+#define READ_BYTES   65536         /* one read; also how far a paused connection reads on */
+#define KEPT_MAX     (1024 * 1024) /* an owner that leaves more than this unconsumed is lost */
+#define FLUSH_BUFS   64
+#define SOFT_DEFAULT (256 * 1024)
+#define HARD_DEFAULT (4 * 1024 * 1024)
+#define DRAIN_MS     5000
+#define LINGER_MS    2000
+#define FDS_SPARE    64 /* stores, logs, listeners */
+
+enum conn_state {
+	ST_OPEN,
+	ST_MARKED,    /* conn_close was called; the owner does not know yet */
+	ST_DRAINING,  /* nobody's; sends what is queued */
+	ST_LINGERING, /* our side is shut; input is thrown away */
+	ST_GONE       /* with libuv for closing */
+};
+
+struct flight {
+	uv_write_t req;
+	size_t n;
+};
+
+struct conn {
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_tcp_t tcp;
+		uv_pipe_t pipe;
+	} uv;
+	const struct conn_ops *ops;
+	void *data;
+	struct list dirty;
+	struct ready ready; /* hands up what was kept */
+	struct timer timer;
+	void (*on_timeout)(struct conn *c);
+	struct outq out;
+	struct flight *flight; /* the write under way: the first flight->n bytes of `out` */
+	struct buf kept;       /* read and not consumed */
+	conn_id id;
+	uint32_t soft, hard;
+	struct addr peer;
+	uint8_t state, reason;
+	bool reading : 1, paused : 1;
+	bool backed_up : 1; /* a write was pending since the queue was last empty */
+	bool throttled : 1; /* output above the soft limit: no input */
+	bool ended : 1;     /* the peer closed its sending side */
+	bool end_due : 1;   /* … and the owner is not told yet */
+	bool broken : 1;    /* no more output: reset, overflow, or out of time */
+};
+
+static struct {
+	struct slots ids;
+	uint64_t max;
+	struct list dirty;
+	struct turn_hook hook;
+	struct conn_stats stats;
+	char read[READ_BYTES];
+} conns;
+
+const char *conn_reason_name(enum conn_reason r)
+{
+	static const char *const names[] = {
+		[CONN_EOF] = "eof",
+		[CONN_RESET] = "reset",
+		[CONN_DONE] = "done",
+		[CONN_TIMEOUT] = "timeout",
+		[CONN_PROTOCOL] = "protocol",
+		[CONN_OVERFLOW] = "overflow",
+		[CONN_SHUTDOWN] = "shutdown",
+	};
+
+	return names[r];
+}
+
+/* ---- the way out ---- */
+
+static void dirty_add(struct conn *c)
+{
+	if (list_empty(&c->dirty))
+		list_add_tail(&conns.dirty, &c->dirty);
+}
+
+void conn_close(struct conn *c, enum conn_reason r)
+{
+	if (c->state != ST_OPEN)
+		return;
+	c->state = ST_MARKED;
+	c->reason = (uint8_t)r;
+	if (r == CONN_RESET || r == CONN_OVERFLOW)
+		c->broken = true;
+	timer_clear(&c->timer);
+	ready_cancel(&c->ready);
+	dirty_add(c);
+}
+
+bool conn_closing(const struct conn *c)
+{
+	return c->state != ST_OPEN;
+}
+
+/* Reading or writing failed, or a closing connection took too long. */
+static void conn_break(struct conn *c)
+{
+	conn_close(c, CONN_RESET);
+	c->broken = true;
+	dirty_add(c);
+}
+
+static void on_gone(uv_handle_t *h)
+{
+	struct conn *c = h->data;
+
+	outq_clear(&c->out);
+	free(c);
+}
+
+static void conn_kill(struct conn *c)
+{
+	c->state = ST_GONE;
+	timer_clear(&c->timer);
+	list_remove(&c->dirty);
+	buf_free(&c->kept);
+	slots_remove(&conns.ids, c->id);
+	conns.stats.open--;
+	uv_close(&c->uv.handle, on_gone);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct conn *c = LIST_ITEM(t, struct conn, timer);
+
+	if (c->state != ST_OPEN)
+		conn_break(c);
+	else if (c->on_timeout)
+		c->on_timeout(c);
+	else
+		conn_close(c, CONN_TIMEOUT);
+}
+
+/* ---- input ---- */
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)
+{
+	(void)h;
+	(void)suggested;
+	*b = uv_buf_init(conns.read, sizeof(conns.read));
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b);
+
+static bool input_wanted(const struct conn *c)
+{
+	return c->state == ST_OPEN && !c->paused && !c->throttled;
+}
+
+static void reading_update(struct conn *c)
+{
+	bool want = !c->ended;
+
+	if (c->state == ST_OPEN)
+		want = want && !c->throttled && !(c->paused && c->kept.n >= READ_BYTES);
+	if (want == c->reading)
+		return;
+	c->reading = want;
+	if (!want)
+		uv_read_stop(&c->uv.stream);
+	else if (uv_read_start(&c->uv.stream, on_alloc, on_read) != 0)
+		conn_break(c);
+}
+
+static void kept_hand_up(struct conn *c)
+{
+	size_t used;
+
+	if (c->kept.n == 0 || !input_wanted(c))
+		return;
+	used = c->ops->input(c, c->kept.p, c->kept.n);
+	ASSERT(used <= c->kept.n);
+	if (used == c->kept.n)
+		buf_free(&c->kept);
+	else
+		buf_drop(&c->kept, used);
+	if (c->kept.n > KEPT_MAX)
+		conn_close(c, CONN_PROTOCOL);
+}
+
+static void input_take(struct conn *c, char *p, size_t n)
+{
+	if (c->kept.n == 0 && input_wanted(c)) {
+		size_t used = c->ops->input(c, p, n);
+
+		ASSERT(used <= n);
+		if (used < n && c->state == ST_OPEN)
+			buf_put(&c->kept, p + used, n - used);
+	} else {
+		buf_put(&c->kept, p, n);
+		kept_hand_up(c);
+	}
+}
+
+/* After the last byte has been handed up, so not while the owner has paused in front of some. */
+static void end_hand_up(struct conn *c)
+{
+	if (!c->end_due || c->state != ST_OPEN || (c->kept.n > 0 && !input_wanted(c)))
+		return;
+	c->end_due = false;
+	if (c->ops->eof)
+		c->ops->eof(c);
+	else
+		conn_close(c, CONN_EOF);
+}
+
+static void on_ready(struct ready *r)
+{
+	struct conn *c = LIST_ITEM(r, struct conn, ready);
+
+	kept_hand_up(c);
+	end_hand_up(c);
+	reading_update(c);
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
+{
+	struct conn *c = s->data;
+
+	loop_enter();
+	if (n > 0) {
+		conns.stats.bytes_in += (uint64_t)n;
+		if (c->state == ST_OPEN)
+			input_take(c, b->base, (size_t)n);
+	} else if (n == UV_EOF) {
+		c->ended = c->end_due = true;
+		end_hand_up(c);
+		if (c->state == ST_LINGERING)
+			conn_break(c);
+	} else if (n < 0) {
+		conn_break(c);
+	}
+	reading_update(c);
+}
+
+void conn_pause(struct conn *c)
+{
+	c->paused = true;
+}
+
+void conn_resume(struct conn *c)
+{
+	c->paused = false;
+	if (c->state == ST_OPEN)
+		ready_add(&c->ready);
+}
+
+void conn_set_ops(struct conn *c, const struct conn_ops *ops)
+{
+	c->ops = ops;
+	if (c->state == ST_OPEN)
+		ready_add(&c->ready); /* what the owner before left is the new one's */
+}
+
+/* ---- output ---- */
+
+static void on_written(uv_write_t *req, int status)
+{
+	struct conn *c = req->handle->data;
+	size_t n = c->flight->n;
+
+	loop_enter();
+	free(c->flight);
+	c->flight = NULL;
+	if (c->state == ST_GONE)
+		return;
+	if (status < 0) {
+		conn_break(c);
+		return;
+	}
+	conns.stats.bytes_out += n;
+	outq_drop(&c->out, n);
+	dirty_add(c);
+}
+
+/* The kernel's buffer is full: libuv sends on when it has room. */
+static void flight_begin(struct conn *c)
+{
+	uv_buf_t bufs[FLUSH_BUFS];
+	unsigned count;
+
+	c->backed_up = true;
+	c->flight = malloc(sizeof(*c->flight));
+	if (!c->flight)
+		PANIC("out of memory");
+	count = outq_gather(&c->out, bufs, FLUSH_BUFS, &c->flight->n);
+	if (uv_write(&c->flight->req, &c->uv.stream, bufs, count, on_written) != 0) {
+		free(c->flight);
+		c->flight = NULL;
+		conn_break(c);
+	}
+}
+
+static void conn_flush(struct conn *c)
+{
+	uv_buf_t bufs[FLUSH_BUFS];
+
+	while (c->out.n > 0 && !c->flight && !c->broken) {
+		size_t bytes;
+		unsigned count = outq_gather(&c->out, bufs, FLUSH_BUFS, &bytes);
+		int sent = uv_try_write(&c->uv.stream, bufs, count);
+
+		if (sent < 0 && sent != UV_EAGAIN) {
+			conn_break(c);
+			return;
+		}
+		if (sent > 0) {
+			conns.stats.bytes_out += (uint64_t)sent;
+			outq_drop(&c->out, (size_t)sent);
+		}
+		if (sent < 0 || (size_t)sent < bytes)
+			flight_begin(c);
+	}
+}
+
+size_t conn_queued(const struct conn *c)
+{
+	if (!c->flight)
+		return c->out.n;
+	return c->out.n - c->flight->n + uv_stream_get_write_queue_size(&c->uv.stream);
+}
+
+static void conn_wrote(struct conn *c)
+{
+	dirty_add(c);
+	if (c->out.n > c->hard && conn_queued(c) > c->hard)
+		conn_close(c, CONN_OVERFLOW);
+}
+
+void conn_write(struct conn *c, const void *p, size_t n)
+{
+	if (c->state != ST_OPEN || n == 0)
+		return;
+	outq_put(&c->out, p, n);
+	conn_wrote(c);
+}
+
+void conn_write_frame(struct conn *c, struct frame *f)
+{
+	if (c->state != ST_OPEN)
+		return;
+	outq_frame(&c->out, f);
+	conn_wrote(c);
+}
+
+/* Above the soft limit nothing is read; below half of it, it is again. */
+static void throttle_update(struct conn *c)
+{
+	if (!c->throttled && conn_queued(c) > c->soft) {
+		c->throttled = true;
+		reading_update(c);
+	} else if (c->throttled && conn_queued(c) <= c->soft / 2) {
+		c->throttled = false;
+		ready_add(&c->ready);
+	}
+}
+
+/* ---- once a turn ---- */
+
+static void linger_begin(struct conn *c)
+{
+	uv_os_fd_t fd;
+
+	if (c->ended || uv_fileno(&c->uv.handle, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+		conn_kill(c);
+		return;
+	}
+	c->state = ST_LINGERING;
+	timer_set(&c->timer, LINGER_MS);
+}
+
+static void conn_settle(struct conn *c)
+{
+	conn_flush(c);
+	if (c->state == ST_OPEN) {
+		throttle_update(c);
+		if (c->backed_up && c->out.n == 0) {
+			c->backed_up = false;
+			if (c->ops->drained)
+				c->ops->drained(c);
+		}
+		return;
+	}
+	if (c->state == ST_MARKED) {
+		c->state = ST_DRAINING;
+		buf_free(&c->kept);
+		timer_set(&c->timer, DRAIN_MS);
+		c->ops->closed(c, (enum conn_reason)c->reason);
+		if (c->reason != CONN_DONE && c->reason != CONN_PROTOCOL)
+			c->broken = true;
+	}
+	if (c->broken)
+		conn_kill(c);
+	else if (c->state == ST_DRAINING && c->out.n == 0)
+		linger_begin(c);
+	if (c->state != ST_GONE)
+		reading_update(c);
+}
+
+static void on_turn(struct turn_hook *h)
+{
+	struct list *n;
+
+	(void)h;
+	while ((n = list_pop(&conns.dirty)) != NULL)
+		conn_settle(LIST_ITEM(n, struct conn, dirty));
+}
+
+/* ---- coming and going ---- */
+
+void conn_refuse(int fd)
+{
+	close(fd);
+	conns.stats.refused++;
+}
+
+void conn_accept(int fd, const struct addr *peer, const struct conn_ops *ops)
+{
+	struct conn *c;
+	int e;
+
+	if (conns.stats.open >= conns.max) {
+		conn_refuse(fd);
+		return;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		PANIC("out of memory");
+	c->ops = ops;
+	c->peer = *peer;
+	c->soft = SOFT_DEFAULT;
+	c->hard = HARD_DEFAULT;
+	list_init(&c->dirty);
+	ready_init(&c->ready, on_ready);
+	timer_init(&c->timer, on_timer);
+	c->id = slots_add(&conns.ids, c);
+	conns.stats.accepted++;
+	conns.stats.open++;
+	if (peer->unix_peer) {
+		uv_pipe_init(loop_uv(), &c->uv.pipe, 0);
+		e = uv_pipe_open(&c->uv.pipe, fd);
+	} else {
+		uv_tcp_init(loop_uv(), &c->uv.tcp);
+		e = uv_tcp_open(&c->uv.tcp, fd);
+	}
+	c->uv.handle.data = c;
+	c->ops->opened(c);
+	if (e != 0) {
+		close(fd);
+		conn_break(c);
+	}
+	reading_update(c);
+}
+
+void *conn_data(const struct conn *c)
+{
+	return c->data;
+}
+
+void conn_set_data(struct conn *c, void *data)
+{
+	c->data = data;
+}
+
+const struct addr *conn_peer(const struct conn *c)
+{
+	return &c->peer;
+}
+
+conn_id conn_id_of(const struct conn *c)
+{
+	return c->id;
+}
+
+struct conn *conn_by_id(conn_id id)
+{
+	struct conn *c = slots_get(&conns.ids, id);
+
+	return c && c->state == ST_OPEN ? c : NULL;
+}
+
+void conn_timeout(struct conn *c, int64_t ms, void (*fn)(struct conn *c))
+{
+	if (c->state != ST_OPEN)
+		return;
+	c->on_timeout = fn;
+	if (ms > 0)
+		timer_set(&c->timer, ms);
+	else
+		timer_clear(&c->timer);
+}
+
+void conn_limits(struct conn *c, size_t soft, size_t hard)
+{
+	ASSERT(soft <= hard && hard <= UINT32_MAX);
+	c->soft = (uint32_t)soft;
+	c->hard = (uint32_t)hard;
+}
+
+struct conn_stats conn_stats(void)
+{
+	return conns.stats;
+}
+
+void conn_close_all(enum conn_reason r)
+{
+	for (uint32_t i = 0; i < conns.ids.used; i++) {
+		struct conn *c = slots_at(&conns.ids, i);
+
+		if (!c)
+			continue;
+		if (c->state != ST_OPEN && r == CONN_SHUTDOWN)
+			conn_break(c); /* no more draining */
+		else
+			conn_close(c, r);
+	}
+}
+
+/* As many descriptors as the system lets us have, less what others here need. */
+static uint64_t fds_for_conns(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
+		return 1024 - FDS_SPARE;
+	if (l.rlim_cur < l.rlim_max) {
+		rlim_t had = l.rlim_cur;
+
+		l.rlim_cur = l.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &l) != 0)
+			l.rlim_cur = had;
+	}
+	return l.rlim_cur > 2 * FDS_SPARE ? l.rlim_cur - FDS_SPARE : l.rlim_cur / 2;
+}
+
+void conn_setup(int64_t max_connections)
+{
+	uint64_t possible = fds_for_conns();
+
+	memset(&conns.stats, 0, sizeof(conns.stats));
+	conns.max = max_connections > 0 ? (uint64_t)max_connections : possible;
+	list_init(&conns.dirty);
+	turn_hook_add(&conns.hook, HOOK_CONNS, on_turn);
+}
+
+void conn_teardown(void)
+{
+	conn_close_all(CONN_SHUTDOWN);
+	on_turn(&conns.hook);
+	turn_hook_remove(&conns.hook);
+	slots_free(&conns.ids);
+	outq_pool_free();
+}

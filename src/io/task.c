@@ -1,0 +1,412 @@
+/* Tasks: owns the steps of one request, event or tick: frames, operations under way, deadline.
+ *
+ *   task_new -> ready queue -> task_step: first -> op_begin … op_end -> task_step: next -> … ->
+ * task_end
+ *
+ * A step runs only from task_step. What it started last decides what comes next: the frame holds
+ * the continuation, the list `ops` what it waits for; when the list is empty (and no sleep is on)
+ * the task is ready again. A failure is noted in `fault` and waits for the operations beside it;
+ * then task_step unwinds frames to the first that asked to see it.
+ *
+ * Lifetime: the task is the first thing in its own arena. Ended in a step it is freed behind that
+ * step, otherwise at once. Operations outlive it: they are detached (op->task is NULL) and belong
+ * to the queue of their connection.
+ *
+ * To add a way for a step to end: set frame->next (or fault), and let task_step know what to wait
+ * for. */
+#include "io/task.h"
+
+struct frame {
+	struct frame *up;
+	task_fn *next; /* runs when what this frame started has ended */
+	bool catching; /* and sees its error */
+	_Alignas(16) char data[];
+};
+
+struct task {
+	struct list node; /* all */
+	struct ready ready;
+	struct arena arena;
+	const char *name;
+	const struct task_ops *ops;
+	void *subject;
+	struct frame *frame; /* the innermost */
+	struct list under_way;
+	struct timer deadline, nap;
+	struct fault fault; /* err is set: to be unwound */
+	struct fault seen;  /* what the running step caught */
+	bool running, ended, expired, orphan, wrote, timed;
+#ifdef PORTAL_FAULTS
+	enum task_fault_kind inject;
+	unsigned inject_at, op_count;
+	bool injected; /* in the running step */
+	struct op *inject_op;
+	void (*drop)(struct task *t);
+#endif
+};
+
+static struct list tasks = {&tasks, &tasks};
+static struct task_stats stats;
+
+static struct frame *frame_push(struct task *t, size_t size)
+{
+	struct frame *f = arena_alloc(&t->arena, sizeof(*f) + size);
+
+	f->up = t->frame;
+	f->next = NULL;
+	f->catching = false;
+	memset(f->data, 0, size);
+	t->frame = f;
+	return f;
+}
+
+/* ---- the end ---- */
+
+static void task_free(struct task *t)
+{
+	struct arena arena;
+
+	if (t->ops->ended)
+		t->ops->ended(t);
+	list_remove(&t->node);
+	stats.alive--;
+	arena = t->arena; /* the arena holds the task itself */
+	arena_release(&arena);
+}
+
+static void ops_detach(struct task *t)
+{
+	struct list *n;
+
+	while ((n = list_pop(&t->under_way)) != NULL)
+		LIST_ITEM(n, struct op, node)->task = NULL;
+}
+
+void task_end(struct task *t)
+{
+	if (t->ended)
+		return;
+	t->ended = true;
+	ops_detach(t);
+	timer_clear(&t->deadline);
+	timer_clear(&t->nap);
+	ready_cancel(&t->ready);
+	if (!t->running)
+		task_free(t);
+}
+
+void task_orphan(struct task *t)
+{
+	t->orphan = true;
+	if (!t->wrote)
+		task_end(t);
+}
+
+/* ---- steps ---- */
+
+/* The continuation that is due, in its frame; NULL when no frame wanted to see the error. */
+static task_fn *frame_settle(struct task *t)
+{
+	struct frame *f = t->frame;
+	task_fn *next;
+
+	if (t->expired)
+		return NULL;
+	if (t->fault.err != OK) {
+		while (f && !(f->catching && f->next))
+			f = f->up;
+		if (!f)
+			return NULL;
+		t->frame = f;
+		t->seen = t->fault;
+		t->fault.err = OK;
+	}
+	next = f->next;
+	f->next = NULL;
+	f->catching = false;
+	return next;
+}
+
+#ifdef PORTAL_FAULTS
+static void fault_strike(struct task *t);
+#endif
+
+/* Behind a step: what does the task wait for? */
+static void task_settle(struct task *t)
+{
+	if (t->ended) {
+		task_free(t);
+		return;
+	}
+	if (t->fault.err == OK && !t->frame->next)
+		PANIC("task %s: a step neither started an operation nor ended", t->name);
+	if (list_empty(&t->under_way) && !timer_is_set(&t->nap))
+		ready_add(&t->ready);
+#ifdef PORTAL_FAULTS
+	if (t->injected)
+		fault_strike(t);
+#endif
+}
+
+static void task_step(struct ready *r)
+{
+	struct task *t = LIST_ITEM(r, struct task, ready);
+	task_fn *next = frame_settle(t);
+
+	t->running = true;
+	if (next) {
+		next(t);
+	} else {
+		stats.failed++;
+		t->ops->failed(t, &t->fault);
+		if (!t->ended)
+			PANIC("task %s: failed did not end it", t->name);
+	}
+	t->running = false;
+	t->seen.err = OK;
+	task_settle(t);
+}
+
+static void task_expire(struct timer *timer)
+{
+	struct task *t = LIST_ITEM(timer, struct task, deadline);
+
+	t->expired = true;
+	t->fault = (struct fault){.err = ERR_UNAVAILABLE};
+	ops_detach(t);
+	timer_clear(&t->nap);
+	ready_add(&t->ready);
+}
+
+#ifdef PORTAL_FAULTS
+/* Behind the step, as in life: a client leaves and a deadline passes between steps. */
+static void fault_strike(struct task *t)
+{
+	t->injected = false;
+	if (t->inject == TASK_FAULT_DROP)
+		t->drop(t);
+	else if (t->inject == TASK_FAULT_DEADLINE)
+		task_expire(&t->deadline);
+}
+#endif
+
+static void task_wake(struct timer *nap)
+{
+	struct task *t = LIST_ITEM(nap, struct task, nap);
+
+	if (list_empty(&t->under_way))
+		ready_add(&t->ready);
+}
+
+struct task *task_new(const char *name, const struct task_ops *ops, void *subject,
+	size_t frame_size, task_fn *first)
+{
+	struct arena arena;
+	struct task *t;
+
+	arena_init(&arena);
+	t = arena_zalloc(&arena, sizeof(*t));
+	t->arena = arena;
+	t->name = name;
+	t->ops = ops;
+	t->subject = subject;
+	list_init(&t->under_way);
+	list_add_tail(&tasks, &t->node);
+	ready_init(&t->ready, task_step);
+	timer_init(&t->deadline, task_expire);
+	timer_init(&t->nap, task_wake);
+	task_deadline(t, TASK_DEADLINE_MS);
+	frame_push(t, frame_size)->next = first;
+	ready_add(&t->ready);
+	stats.started++;
+	stats.alive++;
+	return t;
+}
+
+void task_deadline(struct task *t, int64_t ms)
+{
+	t->timed = ms > 0;
+	if (t->timed)
+		timer_set(&t->deadline, ms);
+	else
+		timer_clear(&t->deadline);
+}
+
+/* The one continuation of the step. */
+static void frame_expect(struct task *t, task_fn *next)
+{
+	struct frame *f = t->frame;
+
+	if (!t->running || t->ended)
+		PANIC("task %s: an operation outside a step", t->name);
+	if (f->next && f->next != next)
+		PANIC("task %s: a step has two continuations", t->name);
+	f->next = next;
+}
+
+void task_next(struct task *t, task_fn *next)
+{
+	frame_expect(t, next);
+}
+
+void task_sleep(struct task *t, int64_t ms, task_fn *next)
+{
+	frame_expect(t, next);
+	timer_set(&t->nap, ms);
+}
+
+void *task_call(struct task *t, size_t size, task_fn *next)
+{
+	ASSERT(list_empty(&t->under_way) && !timer_is_set(&t->nap));
+	frame_expect(t, next);
+	return frame_push(t, size)->data;
+}
+
+void *task_frame_make(struct task *t, size_t size)
+{
+	struct frame *old = t->frame;
+
+	ASSERT(t->running && !old->next);
+	frame_push(t, size)->up = old->up;
+	return t->frame->data;
+}
+
+void task_return(struct task *t)
+{
+	ASSERT(t->running && !t->ended && t->frame->up);
+	ASSERT(list_empty(&t->under_way) && !t->frame->next);
+	t->frame = t->frame->up;
+}
+
+void task_catch(struct task *t)
+{
+	t->frame->catching = true;
+}
+
+void task_fail_with(struct task *t, struct fault f)
+{
+	ASSERT(t->running && f.err != OK);
+	if (t->fault.err == OK)
+		t->fault = f;
+}
+
+void task_fail(struct task *t, enum err e)
+{
+	task_fail_with(t, (struct fault){.err = e});
+}
+
+/* ---- operations ---- */
+
+void op_begin(struct task *t, struct op *op, enum op_kind kind, task_fn *next)
+{
+	frame_expect(t, next);
+	op->task = t;
+	list_add_tail(&t->under_way, &op->node);
+	if (kind == OP_WRITE)
+		t->wrote = true;
+#ifdef PORTAL_FAULTS
+	if (t->inject != TASK_FAULT_NONE && t->op_count == t->inject_at) {
+		t->injected = true;
+		t->inject_op = op;
+	}
+	t->op_count++;
+#endif
+}
+
+void op_end(struct op *op, enum err e)
+{
+	struct task *t = op->task;
+
+	if (!t)
+		return;
+	op->task = NULL;
+	list_remove(&op->node);
+#ifdef PORTAL_FAULTS
+	if (t->inject == TASK_FAULT_FAIL && t->inject_op == op) {
+		t->inject_op = NULL;
+		e = ERR_UNAVAILABLE;
+	}
+#endif
+	if (e != OK && t->fault.err == OK)
+		t->fault = (struct fault){.err = e};
+	if (!t->running && list_empty(&t->under_way) && !timer_is_set(&t->nap))
+		ready_add(&t->ready);
+}
+
+/* ---- looking at it ---- */
+
+void *task_subject(const struct task *t)
+{
+	return t->subject;
+}
+
+void *task_frame(const struct task *t)
+{
+	return t->frame->data;
+}
+
+struct arena *task_arena(struct task *t)
+{
+	return &t->arena;
+}
+
+const char *task_name(const struct task *t)
+{
+	return t->name;
+}
+
+bool task_is_orphan(const struct task *t)
+{
+	return t->orphan;
+}
+
+enum err task_err(const struct task *t)
+{
+	return t->seen.err;
+}
+
+const struct fault *task_fault(const struct task *t)
+{
+	static const struct fault none;
+
+	return t->seen.err != OK ? &t->seen : &none;
+}
+
+struct task_stats task_stats(void)
+{
+	return stats;
+}
+
+void task_end_all(void)
+{
+	struct list ending = {&ending, &ending};
+	struct list *n;
+
+	while ((n = list_pop(&tasks)) != NULL)
+		list_add_tail(&ending, n);
+	while ((n = list_pop(&ending)) != NULL)
+		task_end(LIST_ITEM(n, struct task, node));
+}
+
+bool task_any_client(void)
+{
+	LIST_FOREACH (n, &tasks)
+		if (LIST_ITEM(n, struct task, node)->timed)
+			return true;
+	return false;
+}
+
+#ifdef PORTAL_FAULTS
+void task_fault_inject(
+	struct task *t, enum task_fault_kind kind, unsigned k, void (*drop)(struct task *t))
+{
+	t->inject = kind;
+	t->inject_at = k;
+	t->drop = drop;
+}
+
+unsigned task_op_count(const struct task *t)
+{
+	return t->op_count;
+}
+#endif
