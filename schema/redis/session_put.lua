@@ -1,0 +1,67 @@
+-- read
+-- Puts a session that PostgreSQL knows as live where look-ups find it, unless it has ended meanwhile
+-- (tombstone) or Redis has lost what it knew since the look-up began (marker). Time is this server's.
+--
+-- KEYS 1 session, 2 its tombstone, 3 the person's sessions (sorted by login), 4 marker
+-- ARGV 1 hash, 2 user, 3 the person's live sessions as PostgreSQL has them: "hash created_us
+--      expires_ms …", this one among them, 4 marker of the look-up ('': none), 5 most sessions of a
+--      person, 6 '1': checked just now (else the first use checks)
+-- Answer: 1 when it is in.
+if redis.call('EXISTS', KEYS[2]) == 1 or
+    (ARGV[4] ~= '' and redis.call('GET', KEYS[4]) ~= ARGV[4]) then
+  return 0
+end
+
+local now = redis.call('TIME')
+local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local fill = redis.call('EXISTS', KEYS[3]) == 0
+local listed, newest, last, created, expires = {}, '0', 0, nil, nil
+for hash, login, ends in ARGV[3]:gmatch('(%x+) (%d+) (%d+)') do
+  listed[hash] = true
+  if hash == ARGV[1] then
+    created, expires = login, ends
+  end
+  if tonumber(login) > tonumber(newest) then
+    newest = login
+  end
+  last = math.max(last, tonumber(ends))
+  if hash == ARGV[1] or (fill and redis.call('EXISTS', 'portal:ended:' .. hash) == 0) then
+    redis.call('ZADD', KEYS[3], login, hash)
+  end
+end
+
+-- What is older than the newest of the list and not in it has ended, and its end got lost. What is
+-- newer is not the list's business; together they keep to the limit, the earliest login giving way.
+-- Nothing goes here for good: who is live in PostgreSQL is put back by the next look-up.
+local members = redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES')
+local over = #members / 2 - tonumber(ARGV[5])
+local stale = {}
+for i = 1, #members, 2 do
+  if not listed[members[i]] and tonumber(members[i + 1]) <= tonumber(newest) then
+    stale[members[i]] = true
+    over = over - 1
+  end
+end
+local kept = 1
+for i = 1, #members, 2 do
+  local hash = members[i]
+  if stale[hash] or over > 0 then
+    redis.call('ZREM', KEYS[3], hash)
+    redis.call('DEL', 'portal:session:' .. hash)
+    if not stale[hash] then
+      over = over - 1
+    end
+    if hash == ARGV[1] then
+      kept = 0
+    end
+  end
+end
+if kept == 1 then
+  redis.call('HSET', KEYS[1], 'u', ARGV[2], 'c', ARGV[6] == '1' and now_ms or 0, 'a', created,
+    'e', expires)
+  redis.call('PEXPIREAT', KEYS[1], expires)
+end
+if redis.call('PTTL', KEYS[3]) < last - now_ms then
+  redis.call('PEXPIREAT', KEYS[3], last)
+end
+return kept

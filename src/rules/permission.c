@@ -1,0 +1,34 @@
+/* Permissions: pure functions of levels and ownership, no state.
+ *
+ * To add a rule: write it here in terms of can_act_on, and its table in
+ * test/unit/test_rules_permission.c. */
+#include "rules/permission.h"
+
+bool can_act_on(struct person actor, struct person target)
+{
+	if (actor.id == target.id)
+		return false;
+	return actor.level > target.level ||
+	       (actor.level == LEVEL_OWNER && target.level == LEVEL_OWNER);
+}
+
+bool can_manage_chat(struct person actor, enum visibility visibility, struct person owner)
+{
+	switch (visibility) {
+	case VISIBILITY_PRIVATE:
+		return actor.id == owner.id;
+	case VISIBILITY_OFFICIAL:
+	case VISIBILITY_PUBLIC:
+		return actor.id == owner.id || can_act_on(actor, owner);
+	case VISIBILITY_DIRECT:
+		break;
+	}
+	return false;
+}
+
+bool can_manage_bot(struct person actor, struct person owner, bool login)
+{
+	if (actor.level == LEVEL_OWNER)
+		return true;
+	return !login && owner.id != 0 && (actor.id == owner.id || can_act_on(actor, owner));
+}

@@ -1,0 +1,37 @@
+/* Who may act on whom (contract 0.5). Decisions in plain memory: whoever calls reads the levels in
+ * the same step in which it acts, or acts only if they still hold. */
+#ifndef RULES_PERMISSION_H
+#define RULES_PERMISSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum level {
+	LEVEL_NONE = -1, /* nobody, or not asked for */
+	LEVEL_USER,
+	LEVEL_MODERATOR,
+	LEVEL_ADMIN,
+	LEVEL_OWNER
+};
+
+enum visibility {
+	VISIBILITY_OFFICIAL,
+	VISIBILITY_PUBLIC,
+	VISIBILITY_PRIVATE,
+	VISIBILITY_DIRECT
+};
+
+struct person {
+	int64_t id; /* 0: nobody */
+	int level;  /* of enum level */
+};
+
+/* Strictly higher; Owners also act on each other; nobody acts on themselves. */
+bool can_act_on(struct person actor, struct person target);
+/* Private: its owner only. Official and public: its owner, or who can act on the owner. */
+bool can_manage_chat(struct person actor, enum visibility visibility, struct person owner);
+/* One's own bots, or those of whom one can act on; a bot that can sign people in, and one without
+ * an owner (registered by the command line): Owners only. */
+bool can_manage_bot(struct person actor, struct person owner, bool login);
+
+#endif
