@@ -1,0 +1,28 @@
+/* The first steps of all endpoints. Each stands in the file of its noun; the rows that name them
+ * are in api/routes.c. */
+#ifndef API_HANDLERS_H
+#define API_HANDLERS_H
+
+#include "io/task.h"
+
+/* authentication.c */
+task_fn authentication_lookup, authentication_request, authentication_verify,
+	authentication_send_code, authentication_login_code, authentication_logout;
+/* me.c, me_data.c */
+task_fn me_get, me_update, me_sessions, me_session_destroy, me_sessions_destroy_others,
+	me_punishments, me_subscription, me_chats, me_preferences_get, me_preferences_set,
+	me_platform_link, me_platform_unlink, me_export, me_delete;
+/* users.c */
+task_fn user_get, user_profile, user_search;
+/* notifications.c */
+task_fn notifications_unread_count;
+/* bots.c */
+task_fn bots_list, bots_search, bot_get, bot_me, bot_me_update, bot_user;
+/* admin_bots.c */
+task_fn admin_bots_create, admin_bots_list, admin_bots_update, admin_bots_regenerate_key,
+	admin_bots_reset_stats, admin_bots_delete;
+/* operations.c */
+task_fn operations_health, operations_livez, operations_readyz, operations_metrics,
+	operations_openapi, operations_docs, operations_version;
+
+#endif

@@ -1,0 +1,240 @@
+/* Figures. Owns the counters of requests by route and status, and the histograms of how long they
+ * took; everything else is read from the owners when it is asked for.
+ *
+ * To add a figure: a `metric` line in the function of its area.
+ * To add a status: the list in status_index. */
+#include "api/metrics.h"
+#include "base/clock.h"
+#include "gen/version.h"
+#include "hub/http.h"
+#include "io/conn.h"
+#include "io/loop.h"
+#include "io/pg.h"
+#include "io/redis.h"
+#include "io/task.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <sys/resource.h>
+
+static const int statuses[] = {
+	200, 201, 204, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431, 500, 503, 0};
+#define STATUSES (sizeof(statuses) / sizeof(*statuses))
+
+/* Upper bounds in microseconds. */
+static const int64_t bounds[] = {
+	100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000};
+#define BOUNDS (sizeof(bounds) / sizeof(*bounds))
+
+#define ROUTES_MAX 256
+
+/* Index 0: no route. */
+static struct route_figures {
+	uint64_t by_status[STATUSES];
+	uint64_t buckets[BOUNDS + 1];
+	int64_t sum_us;
+} figures[ROUTES_MAX];
+
+static size_t status_index(int status)
+{
+	size_t i = 0;
+
+	while (i < STATUSES - 1 && statuses[i] != status)
+		i++;
+	return i;
+}
+
+void metrics_request(const struct route *route, int status, int64_t duration_us)
+{
+	size_t index = route ? (size_t)(route - routes) + 1 : 0;
+	struct route_figures *f = &figures[index];
+	size_t i = 0;
+
+	ASSERT(index < ROUTES_MAX);
+	while (i < BOUNDS && duration_us > bounds[i])
+		i++;
+	f->by_status[status_index(status)]++;
+	f->buckets[i]++;
+	f->sum_us += duration_us;
+}
+
+static void head(struct buf *b, const char *name, const char *type, const char *help)
+{
+	buf_printf(b, "# HELP portal_%s %s\n# TYPE portal_%s %s\n", name, help, name, type);
+}
+
+static void metric_i64(
+	struct buf *b, const char *name, const char *type, const char *help, int64_t v)
+{
+	head(b, name, type, help);
+	buf_printf(b, "portal_%s %" PRId64 "\n", name, v);
+}
+
+static void metric_real(
+	struct buf *b, const char *name, const char *type, const char *help, double v)
+{
+	head(b, name, type, help);
+	buf_printf(b, "portal_%s %.6f\n", name, v);
+}
+
+static const char *route_name(size_t index)
+{
+	return index ? routes[index - 1].path : "none";
+}
+
+static const char *method_name(size_t index)
+{
+	return !index ? "" : routes[index - 1].method == HTTP_POST ? "POST" : "GET";
+}
+
+static void write_counts(struct buf *b)
+{
+	uint64_t limited = 0;
+
+	head(b, "http_requests_total", "counter",
+		"Answered requests; status 0: another status, or the client left first.");
+	for (size_t i = 0; i <= route_count; i++)
+		for (size_t s = 0; s < STATUSES; s++) {
+			if (figures[i].by_status[s] == 0)
+				continue;
+			buf_printf(b,
+				"portal_http_requests_total{method=\"%s\",route=\"%s\",status=\"%"
+				"d\"} "
+				"%" PRIu64 "\n",
+				method_name(i), route_name(i), statuses[s],
+				figures[i].by_status[s]);
+			if (statuses[s] == 429)
+				limited += figures[i].by_status[s];
+		}
+	metric_i64(b, "rate_limited_total", "counter", "Requests answered with 429.",
+		(int64_t)limited);
+}
+
+static void write_histogram(struct buf *b, size_t i)
+{
+	const struct route_figures *f = &figures[i];
+	uint64_t total = 0;
+
+	for (size_t k = 0; k <= BOUNDS; k++) {
+		total += f->buckets[k];
+		buf_printf(b,
+			"portal_http_request_duration_seconds_bucket{method=\"%s\",route=\"%s\","
+			"le=",
+			method_name(i), route_name(i));
+		if (k < BOUNDS)
+			buf_printf(b, "\"%g\"", (double)bounds[k] / 1e6);
+		else
+			buf_lit(b, "\"+Inf\"");
+		buf_printf(b, "} %" PRIu64 "\n", total);
+	}
+	buf_printf(b,
+		"portal_http_request_duration_seconds_sum{method=\"%s\",route=\"%s\"} %.6f\n"
+		"portal_http_request_duration_seconds_count{method=\"%s\",route=\"%s\"} %" PRIu64
+		"\n",
+		method_name(i), route_name(i), (double)f->sum_us / 1e6, method_name(i),
+		route_name(i), total);
+}
+
+static void write_histograms(struct buf *b)
+{
+	head(b, "http_request_duration_seconds", "histogram",
+		"From the whole request to the answer.");
+	for (size_t i = 0; i <= route_count; i++) {
+		bool any = false;
+
+		for (size_t k = 0; k <= BOUNDS; k++)
+			any = any || figures[i].buckets[k] > 0;
+		if (any)
+			write_histogram(b, i);
+	}
+}
+
+static void write_loop(struct buf *b)
+{
+	struct loop_stats l = loop_stats();
+	struct task_stats t = task_stats();
+	struct conn_stats c = conn_stats();
+
+	metric_i64(b, "loop_turns_total", "counter", "Turns of the event loop.", (int64_t)l.turns);
+	metric_real(b, "loop_lag_seconds", "gauge", "How late the last timer fired.",
+		(double)l.lag_us_last / 1e6);
+	metric_real(b, "loop_lag_max_seconds", "gauge", "The latest timer of the last 10 s.",
+		(double)l.lag_us_max / 1e6);
+	metric_i64(b, "tasks_started_total", "counter", "Requests, events and ticks begun.",
+		(int64_t)t.started);
+	metric_i64(b, "tasks_failed_total", "counter", "Those that ended with an error.",
+		(int64_t)t.failed);
+	metric_i64(b, "tasks_alive", "gauge", "Those under way.", (int64_t)t.alive);
+	metric_i64(b, "connections_open", "gauge", "Client connections.", (int64_t)c.open);
+	metric_i64(b, "connections_accepted_total", "counter", "Client connections so far.",
+		(int64_t)c.accepted);
+	metric_i64(b, "connections_refused_total", "counter",
+		"Client connections closed at once: too many.", (int64_t)c.refused);
+	metric_i64(b, "received_bytes_total", "counter", "From clients.", (int64_t)c.bytes_in);
+	metric_i64(b, "sent_bytes_total", "counter", "To clients.", (int64_t)c.bytes_out);
+	metric_i64(b, "http_busy", "gauge", "Requests waiting for their answer.",
+		(int64_t)http_busy());
+}
+
+static void write_stores(struct buf *b)
+{
+	struct pg_stats p = pg_stats();
+	struct redis_stats r = redis_stats();
+
+	metric_i64(b, "postgres_up", "gauge",
+		"1 when a connection to PostgreSQL, the database, is usable.", pg_is_up());
+	metric_i64(b, "postgres_connections", "gauge", "Usable PostgreSQL connections.", p.up);
+	metric_i64(b, "postgres_queries_total", "counter", "Queries sent.", (int64_t)p.queries);
+	metric_i64(
+		b, "postgres_errors_total", "counter", "Queries that failed.", (int64_t)p.errors);
+	metric_i64(b, "postgres_reconnects_total", "counter", "Connections made anew.",
+		(int64_t)p.reconnects);
+	metric_i64(b, "postgres_queue", "gauge", "Queries waiting for their answer.",
+		(int64_t)p.in_flight);
+	metric_real(b, "postgres_latency_seconds", "gauge", "Moving average.",
+		(double)p.latency_us / 1e6);
+	metric_i64(b, "redis_up", "gauge", "1 when Redis, the cache, is usable.", redis_is_up());
+	metric_i64(b, "redis_commands_total", "counter", "Commands sent.", (int64_t)r.commands);
+	metric_i64(b, "redis_errors_total", "counter", "Commands that failed.", (int64_t)r.errors);
+	metric_i64(b, "redis_reconnects_total", "counter", "Connections made anew.",
+		(int64_t)r.reconnects);
+	metric_i64(b, "redis_queue", "gauge", "Commands waiting for their answer.",
+		(int64_t)r.in_flight);
+	metric_real(
+		b, "redis_latency_seconds", "gauge", "Moving average.", (double)r.latency_us / 1e6);
+}
+
+static double seconds(struct timeval t)
+{
+	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+static void write_process(struct buf *b)
+{
+	struct mallinfo2 heap = mallinfo2();
+	struct rlimit files = {0};
+	struct rusage use = {0};
+
+	(void)getrusage(RUSAGE_SELF, &use);
+	(void)getrlimit(RLIMIT_NOFILE, &files);
+	head(b, "build_info", "gauge", "What runs.");
+	buf_printf(b, "portal_build_info{version=\"%s\",commit=\"%s\"} 1\n", PORTAL_VERSION,
+		PORTAL_COMMIT);
+	metric_real(b, "process_cpu_seconds_total", "counter", "User and system time.",
+		seconds(use.ru_utime) + seconds(use.ru_stime));
+	metric_i64(b, "process_peak_memory_bytes", "gauge", "Resident memory at its highest.",
+		(int64_t)use.ru_maxrss * 1024);
+	metric_i64(b, "process_heap_bytes", "gauge", "Heap in use.",
+		(int64_t)(heap.uordblks + heap.hblkhd));
+	metric_i64(b, "process_max_descriptors", "gauge", "Descriptors that the process may open.",
+		(int64_t)files.rlim_cur);
+}
+
+void metrics_write(struct buf *b)
+{
+	write_counts(b);
+	write_histograms(b);
+	write_loop(b);
+	write_stores(b);
+	write_process(b);
+}

@@ -1,0 +1,337 @@
+/* The operations pages: /health, /livez, /readyz, /metrics, /openapi.json, /docs, /v1/version; and
+ * the watch that finds out when this process is ready.
+ *
+ *   /health: operations_health -> both stores asked side by side, each with a short deadline ->
+ * health_asked watch:   watch_begin (PostgreSQL up?) -> watch_seen (schema as expected? Redis up?)
+ * -> serving Owns: the phase of the process, the pages made at start. To add a page: a row in
+ * api/routes.c and its handler here. */
+#include "api/aside.h"
+#include "api/handlers.h"
+#include "api/metrics.h"
+#include "api/request.h"
+#include "api/server.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "gen/version.h"
+#include "io/pg.h"
+#include "io/redis.h"
+#include "store/migration.h"
+#include "store/ping.h"
+
+#include <stdio.h>
+
+#define PING_MS    500 /* a store that takes longer is away */
+#define SLOW_US    100000
+#define WATCH_MS   20
+#define REWATCH_MS 500
+#define PULSE_MS   1000
+
+static struct {
+	enum phase phase;
+	int64_t started_at; /* us */
+	struct buf openapi, docs;
+	struct timer pulse;
+	bool told; /* that the schema is another */
+} state;
+
+void phase_set(enum phase p)
+{
+	state.phase = p;
+	if (p == PHASE_DRAINING)
+		timer_clear(&state.pulse);
+}
+
+/* ---- readiness ---- */
+
+struct watch {
+	bool current;
+};
+
+static void watch_begin(struct task *t);
+
+static void watch_seen(struct task *t)
+{
+	struct watch *w = task_frame(t);
+	bool known = task_err(t) == OK;
+
+	if (known && !w->current && !state.told) {
+		log_line(LOG_WARN,
+			"the database has another schema than this program: portalctl migrate");
+		state.told = true;
+	}
+	if (!known || !w->current) {
+		task_sleep(t, REWATCH_MS, watch_begin);
+		return;
+	}
+	if (!redis_is_up()) {
+		task_sleep(t, WATCH_MS, watch_begin);
+		return;
+	}
+	if (state.phase == PHASE_STARTING)
+		state.phase = PHASE_SERVING;
+	log_line(LOG_INFO, "ready", LOG_I("after_ms", (clock_us() - state.started_at) / 1000));
+	task_end(t);
+}
+
+static void watch_begin(struct task *t)
+{
+	struct watch *w = task_frame(t);
+
+	if (!pg_is_up() || !redis_is_up()) {
+		task_sleep(t, WATCH_MS, watch_begin);
+		return;
+	}
+	task_catch(t);
+	migration_current(t, &w->current, watch_seen);
+}
+
+static void watch_failed(struct task *t, const struct fault *f)
+{
+	log_line(LOG_ERROR, "the watch ended", LOG_Z("code", err_code(f->err)));
+	task_end(t);
+}
+
+/* ---- the pulse ---- */
+
+/* A store that freezes while nobody asks for anything would not be noticed: so each is asked once a
+ * second. An answer that does not come in STORE_TIMEOUT_MS closes the connection (io/), and /readyz
+ * tells. */
+static void pulse_end(struct task *t)
+{
+	task_end(t);
+}
+
+static void pulse_begin(struct task *t)
+{
+	task_catch(t);
+	ping_database(t, pulse_end);
+	ping_cache(t, pulse_end);
+}
+
+static void pulse_failed(struct task *t, const struct fault *f)
+{
+	(void)f;
+	task_end(t);
+}
+
+static void pulse_due(struct timer *timer)
+{
+	static const struct task_ops ops = {pulse_failed, NULL};
+
+	timer_set(timer, PULSE_MS);
+	task_deadline(task_new("pulse", &ops, NULL, 0, pulse_begin), 0);
+}
+
+void operations_setup(void)
+{
+	static const struct task_ops ops = {watch_failed, NULL};
+
+	state.started_at = clock_us();
+	openapi_write(&state.openapi);
+	docs_write_html(&state.docs);
+	task_deadline(task_new("watch", &ops, NULL, sizeof(struct watch), watch_begin), 0);
+	timer_init(&state.pulse, pulse_due);
+	timer_set(&state.pulse, PULSE_MS);
+}
+
+void operations_teardown(void)
+{
+	buf_free(&state.openapi);
+	buf_free(&state.docs);
+}
+
+static const char *readiness(void) /* NULL: ready */
+{
+	if (state.phase == PHASE_DRAINING)
+		return "Stopping";
+	if (!pg_is_up())
+		return "The database is away";
+	if (!redis_is_up())
+		return "The cache is away";
+	return state.phase == PHASE_STARTING ? "Starting" : NULL;
+}
+
+static void reply_status(struct task *t, const char *status)
+{
+	struct json_out *j = reply_json(t);
+
+	json_obj(j);
+	json_kstr(j, "status", str_of(status));
+	json_end(j);
+	reply_send(t);
+}
+
+void operations_livez(struct task *t)
+{
+	reply_status(t, "alive");
+}
+
+void operations_readyz(struct task *t)
+{
+	const char *why = readiness();
+
+	if (why)
+		task_fail_with(t, (struct fault){.err = ERR_UNAVAILABLE, .sentence = str_of(why)});
+	else
+		reply_status(t, "ready");
+}
+
+/* ---- health ---- */
+
+struct health {
+	struct aside *database, *cache;
+};
+
+static void ask_database(struct task *beside)
+{
+	ping_database(beside, aside_done);
+}
+
+static void ask_cache(struct task *beside)
+{
+	ping_cache(beside, aside_done);
+}
+
+static void write_latency(struct json_out *j, const struct aside *a)
+{
+	char text[32];
+
+	json_key(j, "latency_ms");
+	if (a->err != OK) {
+		json_null(j);
+		return;
+	}
+	snprintf(text, sizeof(text), "%.3f", (double)a->took_us / 1000);
+	json_raw(j, str_of(text));
+}
+
+static void write_database(struct json_out *j, const struct aside *a)
+{
+	struct pg_stats s = pg_stats();
+
+	json_key(j, "database_statistics");
+	json_obj(j);
+	json_ki64(j, "connections", s.connections);
+	json_ki64(j, "connections_up", s.up);
+	json_ki64(j, "queries", (int64_t)s.queries);
+	json_ki64(j, "errors", (int64_t)s.errors);
+	json_ki64(j, "reconnects", (int64_t)s.reconnects);
+	json_ki64(j, "queue", (int64_t)s.in_flight);
+	write_latency(j, a);
+	json_end(j);
+}
+
+static void write_cache(struct json_out *j, const struct aside *a)
+{
+	struct redis_stats s = redis_stats();
+
+	json_key(j, "cache_statistics");
+	json_obj(j);
+	json_ki64(j, "commands", (int64_t)s.commands);
+	json_ki64(j, "errors", (int64_t)s.errors);
+	json_ki64(j, "reconnects", (int64_t)s.reconnects);
+	json_ki64(j, "queue", (int64_t)s.in_flight);
+	write_latency(j, a);
+	json_end(j);
+}
+
+static const char *word(const struct aside *a)
+{
+	return a->err != OK ? "unhealthy" : a->took_us > SLOW_US ? "degraded" : "healthy";
+}
+
+static void write_errors(struct json_out *j, const struct health *h)
+{
+	struct pg_stats s = pg_stats();
+
+	json_key(j, "errors");
+	json_arr(j);
+	if (h->database->err != OK)
+		json_z(j, "The database is away");
+	else if (s.up < s.connections)
+		json_z(j, "Some database connections are away");
+	if (h->cache->err != OK)
+		json_z(j, "The cache is away");
+	if (state.phase == PHASE_STARTING)
+		json_z(j, "Starting");
+	if (state.phase == PHASE_DRAINING)
+		json_z(j, "Stopping");
+	json_end(j);
+}
+
+/* Nobody is served without either store; slow ones, lost connections and a start are less. */
+static const char *health_status(const struct health *h)
+{
+	struct pg_stats s = pg_stats();
+
+	if (h->database->err != OK || h->cache->err != OK)
+		return "unhealthy";
+	if (h->database->took_us > SLOW_US || h->cache->took_us > SLOW_US || s.up < s.connections ||
+		state.phase != PHASE_SERVING)
+		return "degraded";
+	return "healthy";
+}
+
+static void write_build(struct json_out *j)
+{
+	json_kstr(j, "version", STR(PORTAL_VERSION));
+	json_kstr(j, "commit", STR(PORTAL_COMMIT));
+	json_ktime(j, "started_at", state.started_at);
+}
+
+static void health_asked(struct task *t)
+{
+	struct health *h = task_frame(t);
+	const char *status = health_status(h);
+	struct json_out *j = reply_json(t);
+
+	json_obj(j);
+	json_kstr(j, "status", str_of(status));
+	json_kstr(j, "database", str_of(word(h->database)));
+	json_kstr(j, "cache", str_of(word(h->cache)));
+	write_build(j);
+	write_database(j, h->database);
+	write_cache(j, h->cache);
+	write_errors(j, h);
+	json_end(j);
+	reply_send_status(t, strcmp(status, "unhealthy") == 0 ? 503 : 200);
+}
+
+void operations_health(struct task *t)
+{
+	struct health *h = task_frame_make(t, sizeof(*h));
+
+	h->database = aside_run(t, "ping database", PING_MS, ask_database, health_asked);
+	h->cache = aside_run(t, "ping cache", PING_MS, ask_cache, health_asked);
+}
+
+void operations_version(struct task *t)
+{
+	struct json_out *j = reply_json(t);
+
+	json_obj(j);
+	write_build(j);
+	json_end(j);
+	reply_send(t);
+}
+
+/* ---- ready-made pages ---- */
+
+void operations_metrics(struct task *t)
+{
+	struct buf text = {NULL, 0, 0};
+
+	metrics_write(&text);
+	reply_raw(t, 200, "text/plain; version=0.0.4; charset=utf-8", buf_view(&text));
+	buf_free(&text);
+}
+
+void operations_openapi(struct task *t)
+{
+	reply_raw(t, 200, "application/json; charset=utf-8", buf_view(&state.openapi));
+}
+
+void operations_docs(struct task *t)
+{
+	reply_raw(t, 200, "text/html; charset=utf-8", buf_view(&state.docs));
+}

@@ -1,0 +1,279 @@
+/* The table of endpoints, their fields and the shapes of their answers. Nothing but data: the
+ * router, the gate, the validator, /openapi.json, /docs and docs/api.md read it (api/route.h).
+ *
+ * To add an endpoint: add its row here, its first step to api/handlers.h, and write that step in
+ * the file of its noun. A shape that two endpoints share gets a name in shape_names. */
+#include "api/route.h"
+#include "api/handlers.h"
+
+#define ID_MAX 9007199254740991 /* 2^53 - 1: what every JSON reader keeps exactly */
+
+#define FIELDS(...)                                                                                \
+	(const struct field[])                                                                     \
+	{                                                                                          \
+		__VA_ARGS__,                                                                       \
+		{                                                                                  \
+			.name = NULL                                                               \
+		}                                                                                  \
+	}
+#define NEED_STR(name_, chars_, min_, max_, help_)                                                 \
+	{                                                                                          \
+		.name = (name_), .in = IN_BODY, .type = FIELD_STR, .required = true,               \
+		.chars = (chars_), .min = (min_), .max = (max_), .help = (help_)                   \
+	}
+#define MAY_STR(name_, chars_, min_, max_, help_)                                                  \
+	{                                                                                          \
+		.name = (name_), .in = IN_BODY, .type = FIELD_STR, .nullable = true,               \
+		.chars = (chars_), .min = (min_), .max = (max_), .help = (help_)                   \
+	}
+#define NEED_INT(name_, min_, max_, help_)                                                         \
+	{                                                                                          \
+		.name = (name_), .in = IN_BODY, .type = FIELD_INT, .required = true,               \
+		.min = (min_), .max = (max_), .help = (help_)                                      \
+	}
+#define MAY_INT(name_, min_, max_, help_)                                                          \
+	{                                                                                          \
+		.name = (name_), .in = IN_BODY, .type = FIELD_INT, .nullable = true,               \
+		.min = (min_), .max = (max_), .help = (help_)                                      \
+	}
+#define MAY_BOOL(name_, help_)                                                                     \
+	{                                                                                          \
+		.name = (name_), .in = IN_BODY, .type = FIELD_BOOL, .nullable = true,              \
+		.help = (help_)                                                                    \
+	}
+#define MAY_WORD(name_, in_, words_, help_)                                                        \
+	{                                                                                          \
+		.name = (name_), .in = (in_), .type = FIELD_STR, .nullable = true, .max = 64,      \
+		.words = (words_), .help = (help_)                                                 \
+	}
+#define QUERY_STR(name_, chars_, min_, max_, help_)                                                \
+	{                                                                                          \
+		.name = (name_), .in = IN_QUERY, .type = FIELD_STR, .chars = (chars_),             \
+		.min = (min_), .max = (max_), .help = (help_)                                      \
+	}
+#define QUERY_INT(name_, min_, max_, def_, help_)                                                  \
+	{                                                                                          \
+		.name = (name_), .in = IN_QUERY, .type = FIELD_INT, .min = (min_), .max = (max_),  \
+		.def = (def_), .help = (help_)                                                     \
+	}
+#define PATH_STR(name_, chars_, min_, max_, help_)                                                 \
+	{                                                                                          \
+		.name = (name_), .in = IN_PATH, .type = FIELD_STR, .required = true,               \
+		.chars = (chars_), .min = (min_), .max = (max_), .help = (help_)                   \
+	}
+#define PATH_ID(help_)                                                                             \
+	{                                                                                          \
+		.name = "id", .in = IN_PATH, .type = FIELD_INT, .required = true, .min = 1,        \
+		.max = ID_MAX, .help = (help_)                                                     \
+	}
+#define PAGE(limit_)                                                                               \
+	QUERY_INT("offset", 0, 10000, 0, "how many to skip"),                                      \
+		QUERY_INT("limit", 1, 100, (limit_), "how many at most")
+
+#define PLATFORM_FIELDS                                                                            \
+	NEED_STR("platform", CHARS_PLATFORM, 1, 64, "one of the setting PLATFORMS"),               \
+		NEED_STR("platform_user_id", CHARS_PLATFORM_ID, 1, 64,                             \
+			"the person's id there; digits for discord and telegram")
+#define BOT_CODE_FIELDS                                                                            \
+	PLATFORM_FIELDS,                                                                           \
+		NEED_STR("platform_username", CHARS_ANY, 0, 128, "the person's name there"),       \
+		NEED_STR("platform_avatar_url", CHARS_HTTPS_URL, 0, 512,                           \
+			"an https URL, or \"\"")
+#define CODE_FIELD   NEED_STR("code", CHARS_CODE, 8, 8, "8 letters and digits, case-sensitive")
+#define USERNAME_HELP "3-32 letters, digits and . _ -"
+
+/* clang-format off */
+const struct shape_name shape_names[] = {
+	{"person", "{id:int, username:str, avatar_url:str?}", "A person in a list."},
+	{"profile", "{id:int, username:str, avatar_url:str?, subscription_level:int}", "What everyone may see of a person."},
+	{"identity",
+	 "{platform:str, platform_user_id:str, platform_username:str, platform_avatar_url:str,"
+	 " linked_at:time, last_authenticated_at:time?}",
+	 "A person's account on a platform."},
+	{"user",
+	 "{id:int, username:str, avatar_url:str?, permission_level:int, subscription_level:int,"
+	 " subscription_expires_at:time?, subscription_granted_by:int?, state:(active|timeout|banned),"
+	 " last_activity_at:time?, permission_since:time?, avatar_source:str, linked_platforms:[@identity],"
+	 " created_at:time, updated_at:time}",
+	 "What a person sees of the own account."},
+	{"bot",
+	 "{id:int, name:str, platform:str, avatar_url:str?, groups:int, users:int, latency_ms:int?,"
+	 " is_verified:bool, last_activity_at:time?, created_at:time, updated_at:time,"
+	 " owner_id?:int?, bot_type?:int, is_active?:bool, rate_limit_per_hour?:int}",
+	 "A bot; the last four only for Admins and above."},
+	{"bot_full",
+	 "{id:int, name:str, platform:str, avatar_url:str?, groups:int, users:int, latency_ms:int?,"
+	 " is_verified:bool, last_activity_at:time?, created_at:time, updated_at:time,"
+	 " owner_id:int?, bot_type:int, is_active:bool, rate_limit_per_hour:int, login:bool, group_ids:[str]}",
+	 "A bot with everything that is kept of it."},
+	{"chat",
+	 "{id:int, chat_type:(group|direct), name:str, owner:@person?, visibility:(official|public|private|direct),"
+	 " label:str?, slug:str?, description:str, avatar_url:str?, archived:bool, member_count:int, online:int,"
+	 " created_at:time, last_activity_at:time, config?:{wipe_preset:str, history_visible:bool}}",
+	 "A chat; `config` only for those who manage it."},
+	{"message", "{message:str}", "A sentence."},
+};
+const size_t shape_name_count = sizeof(shape_names) / sizeof(*shape_names);
+
+#define LOGIN_ROW(path_, begin_)   .method = HTTP_POST, .path = "/v1/authentication/" path_, .tier = TIER_LOGIN, .cred = CRED_PUBLIC, .begin = (begin_), .status = 200
+#define BOT_ROW(method_, path_, begin_) .method = (method_), .path = (path_), .tier = TIER_BOT, .cred = CRED_BOT, .begin = (begin_), .status = 200
+#define MY_ROW(method_, path_, begin_)  .method = (method_), .path = (path_), .tier = TIER_AUTH, .cred = CRED_SESSION, .begin = (begin_), .status = 200
+#define OPEN_ROW(path_, begin_)    .method = HTTP_GET, .path = (path_), .tier = TIER_PUBLIC, .cred = CRED_PUBLIC | CRED_SESSION, .begin = (begin_), .status = 200
+#define ADMIN_ROW(method_, path_, begin_) .method = (method_), .path = "/v1/admin/" path_, .tier = TIER_ADMIN, .cred = CRED_SESSION, .level = 2, .begin = (begin_), .status = 200
+#define PAGE_ROW(path_, tier_, begin_)  .method = HTTP_GET, .path = (path_), .tier = (tier_), .cred = CRED_NONE, .begin = (begin_), .status = 200
+
+const struct route routes[] = {
+	/* ---- signing in (contract section 1) ---- */
+	{LOGIN_ROW("lookup", authentication_lookup),
+	 .fields = FIELDS(NEED_STR("username", CHARS_USERNAME, 3, 32, USERNAME_HELP)),
+	 .reply = "{id:int, username:str, avatar_url:str?, permission_level:int, subscription_level:int,"
+		  " platforms:[{platform:str, platform_user_id:str}]}",
+	 .errors = "USER_NOT_FOUND", .help = "The platforms a person can sign in with."},
+	{LOGIN_ROW("request", authentication_request), .fields = FIELDS(PLATFORM_FIELDS),
+	 .reply = "{message:str, expires_at:time}", .errors = "TOO_MANY_PENDING_CODES",
+	 .help = "Makes a web login code, bound to the client's address; the platform's bot hands it over."},
+	{LOGIN_ROW("verify", authentication_verify), .fields = FIELDS(CODE_FIELD),
+	 .reply = "{@user, user_created:bool}",
+	 .errors = "INVALID_CODE USER_NOT_FOUND ACCOUNT_BANNED ACCOUNT_TIMEOUT WEB_LOGIN_REQUIRED",
+	 .help = "Consumes a code, signs in and sets the cookie psession."},
+	{BOT_ROW(HTTP_POST, "/v1/authentication/bot/send-code", authentication_send_code),
+	 .fields = FIELDS(BOT_CODE_FIELDS), .reply = "{code:str?, expires_at:time?}",
+	 .errors = "ACCESS_DENIED USER_NOT_FOUND ACCOUNT_BANNED ACCOUNT_TIMEOUT WEB_LOGIN_REQUIRED",
+	 .help = "The bot login code of an existing account, for a bot with `login`."},
+	{BOT_ROW(HTTP_POST, "/v1/authentication/bot/login-code", authentication_login_code),
+	 .fields = FIELDS(BOT_CODE_FIELDS),
+	 .reply = "{code:str?, expires_at:time?, codes:[{code:str, expires_at:time}]}",
+	 .errors = "ACCESS_DENIED", .help = "The newest pending web codes of an identity, for a bot with `login`."},
+	{.method = HTTP_POST, .path = "/v1/authentication/logout", .tier = TIER_LOGIN, .cred = CRED_SESSION,
+	 .begin = authentication_logout, .status = 200, .reply = "@message",
+	 .help = "Ends this session and clears the cookie."},
+
+	/* ---- people (section 2) ---- */
+	{MY_ROW(HTTP_GET, "/v1/users/me", me_get), .reply = "@user", .help = "The caller's own account."},
+	{MY_ROW(HTTP_POST, "/v1/users/me/update", me_update),
+	 .fields = FIELDS(MAY_STR("username", CHARS_RAW, 0, 65536, USERNAME_HELP "; unique without regard to case"),
+		MAY_STR("avatar_source", CHARS_RAW, 0, 65536, "a linked platform, discord_0 to discord_5, or \"\": the earliest linked")),
+	 .reply = "{user:@user, errors:map?}",
+	 .help = "Changes name and picture; each field stands alone, `errors` has a sentence for each that failed."},
+	{MY_ROW(HTTP_GET, "/v1/users/me/sessions", me_sessions),
+	 .reply = "{sessions:[{token_suffix:str, created_at:time, expires_at:time, client_ip:str, user_agent:str,"
+		  " geo:map?, is_current:bool}],"
+		  " history:[{token_suffix:str, created_at:time, client_ip:str, user_agent:str, geo:map?}]}",
+	 .help = "Live sessions, and those that have ended."},
+	{MY_ROW(HTTP_POST, "/v1/users/me/sessions/{token_suffix}/destroy", me_session_destroy),
+	 .fields = FIELDS(PATH_STR("token_suffix", CHARS_ANY, 1, 64, "the last 6 characters of the token")),
+	 .reply = "{destroyed:bool}", .errors = "SESSION_NOT_FOUND", .help = "Ends another session of the caller."},
+	{MY_ROW(HTTP_POST, "/v1/users/me/sessions/destroy-others", me_sessions_destroy_others),
+	 .reply = "{destroyed:int}", .help = "Ends all sessions of the caller but this one."},
+	{MY_ROW(HTTP_GET, "/v1/users/me/punishments", me_punishments),
+	 .reply = "[{id:int, action_type:(PLATFORM_WARNING|PLATFORM_TIMEOUT|PLATFORM_BAN|CHAT_BAN|CHAT_MUTE|CHAT_KICK),"
+		  " reason:str, is_lifted:bool, expires_at:time?, lifted_at:time?, created_at:time}]",
+	 .help = "What was done to the caller, newest first."},
+	{MY_ROW(HTTP_GET, "/v1/users/me/subscription", me_subscription),
+	 .reply = "{subscription_level:int, expires_at:time?, is_active:bool,"
+		  " history:[{id:int, old_level:int, new_level:int, reason:str, granted_by_id:int?, created_at:time}],"
+		  " created_at:time?, updated_at:time?}",
+	 .help = "The caller's subscription."},
+	{MY_ROW(HTTP_GET, "/v1/users/me/chats", me_chats), .reply = "[@chat]",
+	 .help = "The caller's own chats and the private ones joined."},
+	{MY_ROW(HTTP_GET, "/v1/users/me/preferences", me_preferences_get), .reply = "map",
+	 .help = "The client's own settings."},
+	{MY_ROW(HTTP_POST, "/v1/users/me/preferences", me_preferences_set),
+	 .fields = FIELDS({.name = "*", .in = IN_BODY, .type = FIELD_OBJECT, .required = true, .max = 100,
+		.help = "the client's own settings, at most 16 KiB"}),
+	 .reply = "map", .help = "Replaces the client's own settings as a whole."},
+	{MY_ROW(HTTP_POST, "/v1/users/me/platforms/link", me_platform_link), .fields = FIELDS(CODE_FIELD),
+	 .reply = "@message", .errors = "INVALID_CODE PLATFORM_TAKEN",
+	 .help = "Links the identity of a web code, requested from this address, to the account."},
+	{MY_ROW(HTTP_POST, "/v1/users/me/platforms/{platform}/unlink", me_platform_unlink),
+	 .fields = FIELDS(PATH_STR("platform", CHARS_ANY, 1, 64, "a linked platform")),
+	 .reply = "@message", .errors = "PLATFORM_NOT_FOUND LAST_PLATFORM", .help = "Unlinks a platform."},
+	{MY_ROW(HTTP_GET, "/v1/users/me/export", me_export), .reply = "map",
+	 .help = "Everything stored about the caller."},
+	{MY_ROW(HTTP_POST, "/v1/users/me/delete", me_delete),
+	 .fields = FIELDS(NEED_STR("username", CHARS_ANY, 1, 64, "the caller's own, as a confirmation")),
+	 .reply = "@message", .errors = "LAST_OWNER", .help = "Deletes the account and ends its sessions."},
+	{MY_ROW(HTTP_GET, "/v1/users/search", user_search),
+	 .fields = FIELDS({.name = "q", .in = IN_QUERY, .type = FIELD_STR, .required = true, .min = 1, .max = 50,
+		.help = "part of a name, or an exact id"}, PAGE(25)),
+	 .reply = "{users:[@person], total:int, offset:int, limit:int}", .help = "Finds people."},
+	{OPEN_ROW("/v1/users/profile/{username}", user_profile),
+	 .fields = FIELDS(PATH_STR("username", CHARS_ANY, 1, 64, "in any case")),
+	 .reply = "@profile", .errors = "USER_NOT_FOUND", .help = "A person's public profile, by name."},
+	{OPEN_ROW("/v1/users/{id}", user_get), .fields = FIELDS(PATH_ID("of the person")),
+	 .reply = "@profile", .errors = "USER_NOT_FOUND", .help = "A person's public profile."},
+
+	/* ---- notifications (section 7) ---- */
+	{MY_ROW(HTTP_GET, "/v1/notifications/unread-count", notifications_unread_count), .with = "unread",
+	 .reply = "{unread:int}", .help = "How many notifications are unread."},
+
+	/* ---- bots (section 6) ---- */
+	{OPEN_ROW("/v1/bots", bots_list), .fields = FIELDS(PAGE(50)), .reply = "[@bot]", .help = "All bots."},
+	{OPEN_ROW("/v1/bots/search", bots_search),
+	 .fields = FIELDS(QUERY_STR("q", CHARS_ANY, 0, 50, "part of a name"),
+		QUERY_INT("owner", 1, ID_MAX, 0, "the owner's id"),
+		MAY_WORD("bot_type", IN_QUERY, "official verified community 1 2 3", "by name or number"), PAGE(25)),
+	 .reply = "{bots:[@bot], total:int, limit:int, offset:int}", .help = "Finds bots."},
+	{OPEN_ROW("/v1/bots/{id}", bot_get), .fields = FIELDS(PATH_ID("of the bot")), .reply = "@bot",
+	 .errors = "BOT_NOT_FOUND", .help = "One bot."},
+	{BOT_ROW(HTTP_GET, "/v1/bot/me", bot_me), .reply = "@bot_full", .help = "The calling bot."},
+	{BOT_ROW(HTTP_POST, "/v1/bot/me/update", bot_me_update),
+	 .fields = FIELDS(MAY_STR("name", CHARS_ANY, 2, 32, "shown to people"),
+		MAY_STR("avatar_url", CHARS_HTTPS_URL, 0, 512, "an https URL, or \"\": none"),
+		{.name = "group_ids", .in = IN_BODY, .type = FIELD_STRS, .nullable = true, .max = 2000,
+		 .help = "the groups the bot is in"},
+		MAY_INT("users", 0, ID_MAX, "how many people it serves"),
+		MAY_INT("latency_ms", 0, 10000, "to its platform")),
+	 .reply = "{message:str, created_at:time, updated_at:time}",
+	 .help = "What the bot tells about itself; counts against its hourly limit."},
+	{BOT_ROW(HTTP_GET, "/v1/bot/users/{platform_user_id}", bot_user),
+	 .fields = FIELDS(PATH_STR("platform_user_id", CHARS_PLATFORM_ID, 1, 64, "on the bot's own platform")),
+	 .reply = "{@profile, state:(active|timeout|banned)}", .errors = "USER_NOT_FOUND",
+	 .help = "The person behind an id of the bot's platform; counts against its hourly limit."},
+
+	/* ---- administration (section 8) ---- */
+	{ADMIN_ROW(HTTP_POST, "bots", admin_bots_create),
+	 .fields = FIELDS(NEED_STR("name", CHARS_ANY, 2, 32, "shown to people"),
+		MAY_INT("owner_id", 1, ID_MAX, "default: the caller"),
+		NEED_STR("platform", CHARS_PLATFORM, 1, 64, "one of the setting PLATFORMS"),
+		MAY_INT("rate_limit_per_hour", 1, 100000, "default 1000")),
+	 .reply = "{message:str, bot:@bot_full, api_key:str}", .errors = "ACCESS_DENIED USER_NOT_FOUND CONFLICT",
+	 .help = "Registers a bot; its key is shown here and never again."},
+	{ADMIN_ROW(HTTP_GET, "bots", admin_bots_list), .fields = FIELDS(PAGE(50)),
+	 .reply = "{bots:[@bot_full], total:int, limit:int, offset:int}",
+	 .help = "One's own bots and those of people below; bots with `login` for Owners only."},
+	{ADMIN_ROW(HTTP_POST, "bots/{id}/update", admin_bots_update),
+	 .fields = FIELDS(PATH_ID("of the bot"), MAY_STR("name", CHARS_ANY, 2, 32, "shown to people"),
+		MAY_INT("owner_id", 1, ID_MAX, "the new owner"),
+		MAY_INT("rate_limit_per_hour", 1, 100000, "for its own figures and look-ups"),
+		MAY_WORD("bot_type", IN_BODY, "official verified community", "what people see"),
+		MAY_BOOL("is_active", "false: its key is refused"),
+		MAY_BOOL("login", "may hand out login codes; Owners only")),
+	 .reply = "{message:str, bot:@bot_full}", .errors = "BOT_NOT_FOUND ACCESS_DENIED USER_NOT_FOUND CONFLICT",
+	 .help = "Changes a bot."},
+	{ADMIN_ROW(HTTP_POST, "bots/{id}/regenerate-key", admin_bots_regenerate_key),
+	 .fields = FIELDS(PATH_ID("of the bot")), .reply = "{message:str, api_key:str}",
+	 .errors = "BOT_NOT_FOUND ACCESS_DENIED", .help = "Gives a new key; the old one is dead at once."},
+	{ADMIN_ROW(HTTP_POST, "bots/{id}/reset-stats", admin_bots_reset_stats),
+	 .fields = FIELDS(PATH_ID("of the bot")), .reply = "@message", .errors = "BOT_NOT_FOUND ACCESS_DENIED",
+	 .help = "Sets the figures that the bot reported to zero."},
+	{ADMIN_ROW(HTTP_POST, "bots/{id}/delete", admin_bots_delete), .fields = FIELDS(PATH_ID("of the bot")),
+	 .reply = "@message", .errors = "BOT_NOT_FOUND ACCESS_DENIED", .help = "Removes a bot; its key is dead at once."},
+
+	/* ---- statistics and monitoring (section 9) ---- */
+	{PAGE_ROW("/v1/version", TIER_HEALTH, operations_version),
+	 .reply = "{version:str, commit:str, started_at:time}", .help = "What runs, and since when."},
+	{PAGE_ROW("/livez", TIER_PROBE, operations_livez), .reply = "{status:str}", .help = "The loop turns."},
+	{PAGE_ROW("/readyz", TIER_PROBE, operations_readyz), .reply = "{status:str}", .errors = "UNAVAILABLE",
+	 .help = "503 while starting, draining or without its stores."},
+	{PAGE_ROW("/health", TIER_HEALTH, operations_health),
+	 .reply = "{status:(healthy|degraded|unhealthy), database:str, cache:str, started_at:time, version:str, commit:str,"
+		  " database_statistics:{latency_ms:num?, ...}, cache_statistics:{latency_ms:num?, ...}, errors:[str]}",
+	 .help = "How the server and its stores are; 503 when unhealthy."},
+	{.method = HTTP_GET, .path = "/metrics", .tier = TIER_PROBE, .cred = CRED_METRICS, .begin = operations_metrics,
+	 .status = 200, .errors = "ACCESS_DENIED", .help = "Figures for Prometheus; for the addresses in METRICS_ALLOW."},
+	{PAGE_ROW("/openapi.json", TIER_HEALTH, operations_openapi), .reply = "map", .help = "This interface as OpenAPI 3.1."},
+	{PAGE_ROW("/docs", TIER_HEALTH, operations_docs), .help = "This interface to read."},
+};
+/* clang-format on */
+const size_t route_count = sizeof(routes) / sizeof(*routes);
