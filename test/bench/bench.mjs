@@ -1,0 +1,211 @@
+// Measures portald against the floor (bare epoll), nginx, webdis and a fastify server of the same
+// endpoints: the servers on core 0, load and stores on core 1, rounds interleaved, medians.
+//
+//   node bench.mjs [--rounds 3] [--seconds 10] [--codes 20000] [--connections 5000]
+//                  [--only livez,session,me,verify,signin,memory] [--quick] [--write]
+//
+// --quick: one round of 3 s. --write: docs/benchmarks.md too. Figures go to build/bench/results.json.
+// Needs DATABASE_URL and REDIS_URL of stores on this machine that may be written to, PORTALD and
+// PORTALCTL (test/dev/with-stores.sh sets all four), wrk and a C compiler. nginx and webdis take part
+// when they are installed, or named by NGINX and WEBDIS.
+//
+// To add a path: its endpoint in peer.mjs, its row in scenarios(), its target in report.mjs.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { once } from 'node:events';
+import net from 'node:net';
+import { parseArgs } from 'node:util';
+import { LOAD_CORE, childrenOf, measure, median, parentOf, pin, rssOf, wrk } from './measure.mjs';
+import { OUT, makePeer, makePortal, programOf, startFloor, startNginx, startWebdis } from './servers.mjs';
+import { describeMachine, printReport, writeReport } from './report.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: 'string' }, seconds: { type: 'string' }, codes: { type: 'string' }, connections: { type: 'string' },
+    only: { type: 'string' }, quick: { type: 'boolean' }, write: { type: 'boolean' },
+  },
+});
+const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 3));
+const seconds = Number(flags.seconds ?? (flags.quick ? 3 : 10));
+const codes = Number(flags.codes ?? (flags.quick ? 5000 : 20000));
+const connections = Number(flags.connections ?? 5000);
+const only = flags.only?.split(',');
+const wanted = (scenario) => !only || only.includes(scenario);
+
+const SESSIONS = 200; // people who send GETs, each with a session
+const METRICS = ['rate', 'p50', 'p99', 'cpu', 'redis', 'postgres', 'requests'];
+
+// Redis, and PostgreSQL's first process; all that exist are moved to the core of the load.
+async function storePids(stores) {
+  const redis = Number(/process_id:(\d+)/.exec(await stores.redis.info('server'))[1]);
+  const { rows } = await stores.db.query('SELECT pg_backend_pid() AS pid');
+  const postgres = parentOf(rows[0].pid);
+  for (const pid of [redis, postgres, ...childrenOf(postgres)]) pin(pid, LOAD_CORE);
+  return { redis, postgres };
+}
+
+// Accounts with an identity, so that verify is the sign-in of people who return.
+async function makePeople(side, count) {
+  await side.stores.db.query(`INSERT INTO users (username) SELECT 'person_' || i FROM generate_series(0, $1 - 1) i`, [count]);
+  await side.stores.db.query(`INSERT INTO identities (platform, platform_user_id, user_id)
+    SELECT 'discord', (100000000000 + substr(username, 8)::bigint)::text, id FROM users WHERE username LIKE 'person\\_%'`);
+  await side.stores.db.query('VACUUM ANALYZE');
+}
+
+// Codes or tokens of `count` people, written to a file by a run of wrk that ends when it has them.
+async function prepare(side, server, step, from, count, name) {
+  const file = path.join(OUT, name);
+  const r = await wrk(server.port, { seconds: 120, args: ['flow', step, from, count, side.key, file] });
+  if (r.finished !== count) throw new Error(`${server.name}: ${r.finished} of ${count} people got their ${step}`);
+  return file;
+}
+
+async function scenarios(sides, yardsticks) {
+  const list = [];
+  const add = (scenario, title, servers, perOperation = false) => {
+    if (wanted(scenario)) list.push({ scenario, title, perOperation, servers: servers.filter(Boolean), runs: {} });
+  };
+  const { floor, nginx, webdis } = yardsticks;
+  const fixed = (server) => server && { server, load: async () => ({ target: '/livez' }) };
+  add('livez', 'GET /livez', [fixed(floor), fixed(nginx), ...sides.map((s) => fixed(s.server))]);
+
+  const get = (server, s, target) => server && { server, side: s, load: async () => ({ args: ['get', target, s.tokens] }) };
+  add('session', 'GET /v1/notifications/unread-count', [
+    webdis && { server: webdis, name: 'webdis, GET', load: async () => ({ target: '/GET/bench' }) },
+    webdis && { server: webdis, name: 'webdis, script', load: async () => ({ target: webdis.script }) },
+    ...sides.map((s) => get(s.server, s, '/v1/notifications/unread-count')),
+  ]);
+  add('me', 'GET /v1/users/me', sides.flatMap((s) => [
+    get(s.server, s, '/v1/users/me'), get(s.logging, s, '/v1/users/me')]));
+
+  const verify = (s) => ({
+    server: s.server, side: s,
+    load: async (warm) => ({
+      seconds: 120,
+      args: ['verify', await prepare(s, s.server, 'code', 0, warm ? 1000 : codes, `${s.server.name}.codes`)],
+    }),
+  });
+  add('verify', 'POST /v1/authentication/verify', sides.map(verify));
+  const signIn = (s) => ({ server: s.server, side: s, load: async () => ({ args: ['flow', 'verify', codes, codes, s.key] }) });
+  add('signin', 'whole sign-in: request, bot fetch, verify', sides.map(signIn), true);
+  return list;
+}
+
+async function runAll(list, sides, stores) {
+  const once_ = async (s, entry, warm) => {
+    const load = { seconds: warm ? 1 : seconds, ...(await entry.load(warm)) };
+    return measure(entry.server, stores, load, s.perOperation);
+  };
+  for (const s of list) for (const entry of s.servers) await once_(s, entry, true);
+  // Plans that were made while tables were empty are made again, as they are in a database that has run for a while.
+  for (const side of sides) await side.stores.db.query('VACUUM ANALYZE');
+  for (let round = 1; round <= rounds; round++) {
+    for (const s of list) {
+      for (const entry of s.servers) {
+        const r = await once_(s, entry, false);
+        const name = entry.name ?? entry.server.name;
+        (s.runs[name] ??= []).push(r);
+        console.log(`  round ${round}  ${s.title}  ${name}: ${Math.round(r.rate)}/s, ${r.cpu.toFixed(1)} us` +
+          (r.errors ? `, ${r.errors} ERRORS` : ''));
+      }
+    }
+  }
+  return list.map((s) => ({
+    scenario: s.scenario,
+    title: s.title,
+    servers: Object.entries(s.runs).map(([name, runs]) => ({
+      name,
+      ...Object.fromEntries(METRICS.map((m) => [m, median(runs.map((r) => r[m]))])),
+      errors: runs.reduce((sum, r) => sum + r.errors, 0),
+      runs,
+    })),
+  }));
+}
+
+// ---- memory of idle connections ----
+
+async function openOne(port) {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  socket.write('GET /livez HTTP/1.1\r\nHost: bench\r\n\r\n');
+  const [data] = await once(socket, 'data');
+  if (!data.toString('latin1').startsWith('HTTP/1.1 200')) throw new Error('an idle connection got no answer');
+  return socket;
+}
+
+// Bytes of a fresh server's memory for each of many connections that have made one request.
+async function idleMemory(startServer) {
+  const server = await startServer();
+  const sockets = [];
+  const open = async (count) => {
+    for (let left = count; left > 0; left -= 50)
+      sockets.push(...await Promise.all(Array.from({ length: Math.min(50, left) }, () => openOne(server.port))));
+  };
+  await open(50); // what a server sets up at the first requests is not a connection's
+  const before = rssOf(server.pid);
+  await open(connections);
+  const bytes = (rssOf(server.pid) - before) / connections;
+  const lost = sockets.filter((s) => s.destroyed || s.readableEnded).length;
+  for (const socket of sockets) socket.destroy();
+  await server.stop();
+  return { name: server.name, bytes, lost };
+}
+
+// ---- the run ----
+
+if (os.cpus().length < 2) {
+  console.error('bench: two cores are needed, one for the server and one for the load.');
+  process.exit(1);
+}
+if (!programOf('wrk')) {
+  console.error("bench: wrk is not installed; 'apt-get install wrk' adds it.");
+  process.exit(1);
+}
+mkdirSync(OUT, { recursive: true });
+pin(process.pid, LOAD_CORE);
+
+const sides = [];
+
+async function bench() {
+  const peer = await makePeer();
+  sides.push(peer);
+  const portal = await makePortal();
+  if (portal) sides.push(portal);
+  const stores = await storePids(peer.stores);
+  const yardsticks = { floor: await startFloor(), nginx: await startNginx(), webdis: await startWebdis(peer.stores) };
+  for (const side of sides) {
+    side.server = await side.start();
+    await makePeople(side, 2 * codes + SESSIONS);
+    side.tokens = await prepare(side, side.server, 'verify', 2 * codes, SESSIONS, `${side.server.name}.tokens`);
+  }
+  if (portal && wanted('me')) portal.logging = await portal.start(true);
+
+  const results = {
+    machine: describeMachine(await peer.stores.db.query('SHOW server_version'), await peer.stores.redis.info('server')),
+    settings: { rounds, seconds, codes, connections },
+    scenarios: await runAll(await scenarios(sides, yardsticks), sides, stores),
+    memory: [],
+  };
+  for (const server of [...Object.values(yardsticks), ...sides.flatMap((s) => [s.server, s.logging])]) await server?.stop();
+  if (wanted('memory')) {
+    for (const startServer of [startFloor, programOf('nginx') && startNginx, ...sides.map((s) => () => s.start())].filter(Boolean))
+      results.memory.push(await idleMemory(startServer));
+  }
+  return results;
+}
+
+let results;
+try {
+  results = await bench();
+} finally {
+  for (const side of sides) await side.stores.release();
+}
+writeFileSync(path.join(OUT, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
+printReport(results);
+if (flags.write) writeReport(results);
+const errors = results.scenarios.flatMap((s) => s.servers).reduce((sum, s) => sum + s.errors, 0) +
+  results.memory.reduce((sum, m) => sum + m.lost, 0);
+if (errors > 0) console.error(`bench: ${errors} errors; the figures do not count.`);
+process.exit(errors > 0 ? 1 : 0);

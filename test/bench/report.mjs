@@ -1,0 +1,131 @@
+// The results as a table on the terminal, and as docs/benchmarks.md.
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const PEER = 'fastify';
+const OURS = 'portald';
+
+function versionOf(command, args, pattern) {
+  try {
+    return pattern.exec(execFileSync('bash', ['-c', `${command} ${args} 2>&1 || :`], { encoding: 'utf8' }))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+export function describeMachine(postgres, redisInfo) {
+  const os_ = readFileSync('/etc/os-release', 'utf8');
+  const npm = (name) => JSON.parse(readFileSync(path.join(root, 'test/node_modules', name, 'package.json'), 'utf8')).version;
+  return {
+    cpu: os.cpus()[0].model.trim(),
+    cores: os.cpus().length,
+    memory_gib: Math.round(os.totalmem() / 2 ** 30),
+    system: /PRETTY_NAME="(.*)"/.exec(os_)?.[1],
+    kernel: os.release(),
+    versions: {
+      Node: process.versions.node, fastify: npm('fastify'), ioredis: npm('ioredis'), pg: npm('pg'),
+      PostgreSQL: postgres.rows[0].server_version.split(' ')[0], Redis: /redis_version:(\S+)/.exec(redisInfo)?.[1],
+      wrk: versionOf('wrk', '-v', /wrk (?:\w+\/)?(\S+)/), nginx: versionOf('nginx', '-v', /nginx\/(\S+)/),
+    },
+  };
+}
+
+function time(us) {
+  return us < 1000 ? `${Math.round(us)} us` : `${(us / 1000).toFixed(us < 10000 ? 2 : 1)} ms`;
+}
+
+const times = (a, b) => (a && b ? `${(a / b).toFixed(2)} x` : '');
+
+// One row a server: [name, rate, p50, p99, CPU, rate against the peer, CPU against the peer, CPU
+// against the floor, Redis and PostgreSQL CPU, errors].
+const HEAD = ['server', 'per second', 'p50', 'p99', 'CPU us', 'rate / fastify', 'CPU / fastify', 'CPU / floor', 'Redis us',
+  'PostgreSQL us', 'errors'];
+function rowsOf(scenario) {
+  const by = (name) => scenario.servers.find((s) => s.name === name);
+  return scenario.servers.map((s) => [
+    s.name, String(Math.round(s.rate)), time(s.p50), time(s.p99), s.cpu.toFixed(1), times(s.rate, by(PEER)?.rate),
+    times(s.cpu, by(PEER)?.cpu), times(s.cpu, by('floor')?.cpu), s.redis.toFixed(1), s.postgres.toFixed(1), String(s.errors),
+  ]);
+}
+
+function memoryRows(memory) {
+  return memory.map((m) => [m.name, `${(m.bytes / 1024).toFixed(2)} KiB`, String(m.lost)]);
+}
+const MEMORY_HEAD = ['server', 'memory each', 'lost'];
+
+// What the project wants of itself: [sentence, figure, met]. Only what was measured.
+function targets(results) {
+  const find = (scenario, server) => results.scenarios.find((s) => s.scenario === scenario)?.servers.find((s) => s.name === server);
+  const list = [];
+  const want = (sentence, figure, met) => {
+    if (Number.isFinite(figure)) list.push([sentence, figure.toFixed(2), met(figure)]);
+  };
+  const ratio = (a, b, field) => (a && b ? a[field] / b[field] : NaN);
+  const ours = (scenario) => find(scenario, OURS);
+  const atMost = (n) => (v) => v <= n;
+  const atLeast = (n) => (v) => v >= n;
+  want('GET /livez: CPU at most 1.15 x the floor', ratio(ours('livez'), find('livez', 'floor'), 'cpu'), atMost(1.15));
+  want('GET /livez: at least nginx\'s rate', ratio(ours('livez'), find('livez', 'nginx'), 'rate'), atLeast(1));
+  want('session only: CPU at most 18 us', ours('session')?.cpu, atMost(18));
+  want('session only: rate at least 1.5 x webdis, with a script of the same work', ratio(ours('session'), find('session', 'webdis, script'), 'rate'), atLeast(1.5));
+  want('session only: rate at least 3 x fastify', ratio(ours('session'), find('session', PEER), 'rate'), atLeast(3));
+  want('GET /v1/users/me: CPU at most 30 us', ours('me')?.cpu, atMost(30));
+  want('GET /v1/users/me: CPU at most 1/8 of fastify', ratio(ours('me'), find('me', PEER), 'cpu'), atMost(1 / 8));
+  want('GET /v1/users/me: rate at least 5 x fastify', ratio(ours('me'), find('me', PEER), 'rate'), atLeast(5));
+  want('whole sign-in: rate at least 6 x fastify', ratio(ours('signin'), find('signin', PEER), 'rate'), atLeast(6));
+  want('idle connection: at most 0.75 KiB', results.memory.find((m) => m.name === OURS)?.bytes / 1024, atMost(0.75));
+  return list;
+}
+
+function printTable(head, rows) {
+  const widths = head.map((h, i) => Math.max(h.length, ...rows.map((r) => r[i].length)));
+  for (const row of [head, ...rows])
+    console.log(`  ${row.map((c, i) => (i === 0 ? c.padEnd(widths[i]) : c.padStart(widths[i]))).join('  ')}`);
+}
+
+export function printReport(results) {
+  for (const s of results.scenarios) {
+    console.log(`\n${s.title}`);
+    printTable(HEAD, rowsOf(s));
+  }
+  if (results.memory.length) {
+    console.log(`\nidle keep-alive connections, ${results.settings.connections} of them`);
+    printTable(MEMORY_HEAD, memoryRows(results.memory));
+  }
+  const wanted = targets(results);
+  if (wanted.length) console.log('\ntargets');
+  for (const [sentence, figure, met] of wanted) console.log(`  ${met ? 'met   ' : 'MISSED'}  ${sentence}: ${figure}`);
+}
+
+function markdown(head, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+export function writeReport(results) {
+  const { machine: m, settings: s } = results;
+  const versions = Object.entries(m.versions).filter(([, v]) => v).map(([name, v]) => `${name} ${v}`).join(', ');
+  const parts = [
+    '# Benchmarks',
+    `Written by \`make bench\`. Medians of ${s.rounds} interleaved rounds of ${s.seconds} s. The server runs on core 0; wrk (one thread, ` +
+    '64 connections), Redis and PostgreSQL (Unix sockets, no fsync) share core 1. "CPU us" is the user and system time of ' +
+    'the server\'s process for one request (for one sign-in in the last table of rates), and the figure to trust: many rates end where core 1 is full. ' +
+    'Absolute figures move from machine to machine; ratios within one run are what counts.',
+    `Machine: ${m.cores} cores of ${m.cpu}, ${m.memory_gib} GiB, ${m.system}, Linux ${m.kernel}. Versions: ${versions}.`,
+    'The peer (`test/bench/peer.mjs`) is fastify with ioredis (auto-pipelining) and pg (named statements, 16 connections), one process, on the same ' +
+    'tables. The floor (`test/bench/floor.c`) is bare epoll and looks at nothing. nginx returns a fixed text. webdis puts HTTP before Redis and does nothing else: `GET` reads one key, `script` runs the peer\'s script for session and rate limit. ' +
+    'Rate limits are counted by Portal and by the peer, too high to be reached; that of `/livez` is off. `portald, logging` writes a line for each ' +
+    `request into a pipe that is read, the others log warnings only. verify: ${s.codes} people who have an account, each with a code of an address of their own.`,
+    ...results.scenarios.map((sc) => `## ${sc.title}\n\n${markdown(HEAD, rowsOf(sc))}`),
+  ];
+  if (results.memory.length)
+    parts.push(`## Idle keep-alive connections\n\nGrowth of the process for each of ${s.connections} connections that have made one request.\n\n` +
+      markdown(MEMORY_HEAD, memoryRows(results.memory)));
+  parts.push(`## Targets\n\n${markdown(['target', 'measured', ''], targets(results).map(([t, f, met]) => [t, f, met ? 'met' : 'missed']))}`);
+  writeFileSync(path.join(root, 'docs/benchmarks.md'), `${parts.join('\n\n')}\n`);
+  console.log('\ndocs/benchmarks.md is written');
+}

@@ -1,0 +1,109 @@
+// A PostgreSQL and a Redis of one test's own, to kill, freeze and empty.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import Redis from 'ioredis';
+import pg from 'pg';
+import { portalctl, until } from './harness.js';
+
+const run = promisify(execFile);
+
+function postgresBin() {
+  const versions = readdirSync('/usr/lib/postgresql').sort((a, b) => b - a);
+  return `/usr/lib/postgresql/${versions[0]}/bin`;
+}
+
+// PostgreSQL refuses root: there it runs as the user `postgres`.
+const asUser = (command, args) => (process.getuid() === 0 ? ['runuser', ['-u', 'postgres', '--', command, ...args]] : [command, args]);
+
+export async function ownStores() {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'pt-'));
+  await chmod(dir, 0o777);
+  const data = path.join(dir, 'pg');
+  const bin = postgresBin();
+  await run(...asUser(`${bin}/initdb`, ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']));
+  const stores = { dir, pg: null, redis: null };
+  const databaseUrl = `postgresql:///postgres?host=${dir}&user=postgres&port=5432`;
+  const redisSocket = path.join(dir, 'redis.sock');
+
+  stores.startPg = async () => {
+    const [command, args] = asUser(`${bin}/postgres`, ['-D', data, '-k', dir, '-c', 'listen_addresses=', '-c', 'fsync=off', '-c', 'max_connections=60']);
+    const child = spawn(command, args, { stdio: 'ignore' });
+    child.done = once(child, 'exit');
+    stores.pgChild = child;
+    await until(async () => {
+      const client = new pg.Client({ host: dir, user: 'postgres', database: 'postgres' });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        await client.query('SELECT 1');
+        await client.end();
+        return true;
+      } catch {
+        return false;
+      }
+    }, 'PostgreSQL', 30_000);
+    stores.pgPid = Number((await readFile(path.join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+  };
+  stores.startRedis = async () => {
+    const child = spawn('redis-server', ['--port', '0', '--unixsocket', redisSocket, '--save', '', '--appendonly', 'no', '--dir', dir], { stdio: 'ignore' });
+    child.done = once(child, 'exit');
+    stores.redisChild = child;
+    await until(async () => {
+      const client = new Redis({ path: redisSocket, lazyConnect: true, retryStrategy: null });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        return (await client.ping()) === 'PONG';
+      } catch {
+        return false;
+      } finally {
+        client.disconnect();
+      }
+    }, 'Redis', 10_000);
+  };
+  // Every process of PostgreSQL: the postmaster and its children.
+  const pgPids = async () => {
+    const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(stores.pgPid)]).catch(() => ({ stdout: '' }));
+    return [stores.pgPid, ...stdout.split('\n').map(Number).filter(Boolean)];
+  };
+  const signal = (pids, name) => {
+    for (const pid of pids) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // it is gone already
+      }
+    }
+  };
+  stores.killPg = async () => {
+    signal(await pgPids(), 'SIGKILL');
+    await stores.pgChild.done;
+  };
+  stores.killRedis = async () => {
+    stores.redisChild.kill('SIGKILL');
+    await stores.redisChild.done;
+  };
+  stores.freezePg = async () => {
+    stores.frozen = await pgPids();
+    signal(stores.frozen, 'SIGSTOP');
+  };
+  stores.thawPg = () => signal(stores.frozen, 'SIGCONT');
+  stores.freezeRedis = () => stores.redisChild.kill('SIGSTOP');
+  stores.thawRedis = () => stores.redisChild.kill('SIGCONT');
+
+  await Promise.all([stores.startPg(), stores.startRedis()]);
+  stores.databaseUrl = databaseUrl;
+  stores.redisUrl = `unix://${redisSocket}?db=0`;
+  await portalctl(stores, ['migrate']);
+  stores.release = async () => {
+    if (stores.redisChild.exitCode === null && stores.redisChild.signalCode === null) await stores.killRedis();
+    if (stores.pgChild.exitCode === null && stores.pgChild.signalCode === null) await stores.killPg();
+    await rm(dir, { recursive: true, force: true });
+  };
+  return stores;
+}

@@ -1,0 +1,121 @@
+// The sweep: at each operation of each handler the client is dropped, the operation fails, or the
+// deadline passes (the test build takes X-Portal-Fault: kind:k and tells X-Portal-Steps). Nothing may
+// crash, hang or leak (sanitizers tell), every answer is the contract's, and what was cut short can be
+// done again.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { assertError, randomAddress, randomPlatformId, startPortal } from './harness.js';
+
+let portal;
+let alice;
+let owner;
+let bot;
+before(async () => {
+  portal = await startPortal({
+    RATE_LIMIT_LOGIN: '0', RATE_LIMIT_AUTH: '0', RATE_LIMIT_ADMIN: '0', RATE_LIMIT_PUBLIC: '0', RATE_LIMIT_BOT: '0',
+    RATE_LIMIT_HEALTH: '0', MAX_SESSIONS_PER_USER: '100', BOT_LOGIN_WEB_REQUIRED_EVERY: '0',
+  });
+  alice = await portal.signIn();
+  owner = await portal.withLevel('owner');
+  bot = await portal.bot('discord');
+});
+after(() => portal.stop());
+
+const identity = (id) => ({ platform: 'discord', platform_user_id: id, platform_username: 'n', platform_avatar_url: '' });
+const webCode = async (from, id = randomPlatformId()) => {
+  await portal.post('/v1/authentication/request', { platform: 'discord', platform_user_id: id }, { from });
+  return portal.fetchCode('discord', id);
+};
+const newBot = async () => (await owner.post('/v1/admin/bots', { name: 'swept', owner_id: owner.id, platform: 'discord', rate_limit_per_hour: 10 })).body;
+
+// Each gives a fresh request that would succeed: [method, target, options].
+const calls = {
+  lookup: async () => ['POST', '/v1/authentication/lookup', { body: { username: alice.username } }],
+  request: async () => ['POST', '/v1/authentication/request', { body: { platform: 'discord', platform_user_id: randomPlatformId() }, from: randomAddress() }],
+  verify: async () => {
+    const from = randomAddress();
+    return ['POST', '/v1/authentication/verify', { body: { code: await webCode(from) }, from }];
+  },
+  'verify by bot code': async () => {
+    const { body } = await portal.post('/v1/authentication/bot/send-code', identity(alice.platform_user_id), { key: bot.key });
+    return ['POST', '/v1/authentication/verify', { body: { code: body.code }, from: randomAddress() }];
+  },
+  'send-code': async () => ['POST', '/v1/authentication/bot/send-code', { body: identity(alice.platform_user_id), key: bot.key }],
+  'login-code': async () => ['POST', '/v1/authentication/bot/login-code', { body: identity(randomPlatformId()), key: bot.key }],
+  logout: async () => ['POST', '/v1/authentication/logout', { cookie: (await portal.signIn()).token }],
+  me: async () => ['GET', '/v1/users/me', { cookie: alice.token }],
+  'me, forgotten by Redis': async () => {
+    await portal.redis.flushdb();
+    return ['GET', '/v1/users/me', { cookie: alice.token }];
+  },
+  update: async () => ['POST', '/v1/users/me/update', { cookie: alice.token, body: { username: alice.username, avatar_source: 'discord_1' } }],
+  sessions: async () => ['GET', '/v1/users/me/sessions', { cookie: alice.token }],
+  destroy: async () => {
+    const second = await portal.signIn({ id: alice.platform_user_id });
+    return ['POST', `/v1/users/me/sessions/${second.token.slice(-6)}/destroy`, { cookie: alice.token }];
+  },
+  'destroy-others': async () => ['POST', '/v1/users/me/sessions/destroy-others', { cookie: alice.token }],
+  punishments: async () => ['GET', '/v1/users/me/punishments', { cookie: alice.token }],
+  subscription: async () => ['GET', '/v1/users/me/subscription', { cookie: alice.token }],
+  chats: async () => ['GET', '/v1/users/me/chats', { cookie: alice.token }],
+  preferences: async () => ['GET', '/v1/users/me/preferences', { cookie: alice.token }],
+  'set preferences': async () => ['POST', '/v1/users/me/preferences', { cookie: alice.token, body: { theme: 'dark' } }],
+  link: async () => {
+    const person = await portal.signIn({ platform: 'telegram' });
+    return ['POST', '/v1/users/me/platforms/link', { cookie: person.token, from: person.from, body: { code: await webCode(person.from) } }];
+  },
+  unlink: async () => {
+    const person = await portal.signIn({ platform: 'telegram' });
+    const code = await webCode(person.from);
+    await person.post('/v1/users/me/platforms/link', { code });
+    return ['POST', '/v1/users/me/platforms/discord/unlink', { cookie: person.token }];
+  },
+  export: async () => ['GET', '/v1/users/me/export', { cookie: alice.token }],
+  delete: async () => {
+    const person = await portal.signIn();
+    return ['POST', '/v1/users/me/delete', { cookie: person.token, body: { username: person.username } }];
+  },
+  user: async () => ['GET', `/v1/users/${alice.id}`, { cookie: alice.token }],
+  profile: async () => ['GET', `/v1/users/profile/${alice.username}`, {}],
+  search: async () => ['GET', '/v1/users/search?q=user', { cookie: alice.token }],
+  unread: async () => ['GET', '/v1/notifications/unread-count', { cookie: alice.token }],
+  bots: async () => ['GET', '/v1/bots', {}],
+  'search bots': async () => ['GET', '/v1/bots/search?q=bot', { cookie: alice.token }],
+  'one bot': async () => ['GET', `/v1/bots/${bot.id}`, { cookie: owner.token }],
+  'bot me': async () => ['GET', '/v1/bot/me', { key: bot.key }],
+  'bot update': async () => ['POST', '/v1/bot/me/update', { key: bot.key, body: { users: 3, latency_ms: 12 } }],
+  'bot user': async () => ['GET', `/v1/bot/users/${alice.platform_user_id}`, { key: bot.key }],
+  'make a bot': async () => ['POST', '/v1/admin/bots', { cookie: owner.token, body: { name: 'swept', owner_id: owner.id, platform: 'discord', rate_limit_per_hour: 10 } }],
+  'list bots': async () => ['GET', '/v1/admin/bots', { cookie: owner.token }],
+  'update a bot': async () => ['POST', `/v1/admin/bots/${(await newBot()).bot.id}/update`, { cookie: owner.token, body: { name: 'renamed' } }],
+  'regenerate a key': async () => ['POST', `/v1/admin/bots/${(await newBot()).bot.id}/regenerate-key`, { cookie: owner.token }],
+  'reset a bot': async () => ['POST', `/v1/admin/bots/${(await newBot()).bot.id}/reset-stats`, { cookie: owner.token }],
+  'delete a bot': async () => ['POST', `/v1/admin/bots/${(await newBot()).bot.id}/delete`, { cookie: owner.token }],
+  health: async () => ['GET', '/health', {}],
+};
+
+for (const [name, make] of Object.entries(calls)) {
+  for (const kind of ['drop', 'fail', 'deadline']) {
+    test(`${name}: ${kind} at each step`, async () => {
+      let steps = Infinity;
+      let k = 0;
+      for (; k < steps && k < 30; k++) {
+        const [method, target, options] = await make();
+        const headers = { ...options.headers, 'x-portal-fault': `${kind}:${k}` };
+        let r;
+        try {
+          r = await portal.send(method, target, { ...options, headers });
+        } catch (error) {
+          assert.equal(kind, 'drop', `${error}`);
+        }
+        if (r?.headers['x-portal-steps'] && r.status < 400) steps = Number(r.headers['x-portal-steps']);
+        if (r && r.status >= 400) assertError(r, 503, 'ERR_UNAVAILABLE');
+        // After each cut the same request, made afresh, is served.
+        const [m, tgt, o] = await make();
+        const again = await portal.send(m, tgt, o);
+        assert.ok(again.status < 400, `${name} after ${kind}:${k}: ${again.text}`);
+      }
+      assert.ok(k > 0 && k < 30, `the sweep reached the end after ${k} steps`);
+    });
+  }
+}
