@@ -17,8 +17,10 @@ function postgresBin() {
   return `/usr/lib/postgresql/${versions[0]}/bin`;
 }
 
-// PostgreSQL refuses root: there it runs as the user `postgres`.
-const asUser = (command, args) => (process.getuid() === 0 ? ['runuser', ['-u', 'postgres', '--', command, ...args]] : [command, args]);
+// PostgreSQL refuses root: there it runs as the user `postgres` (setpriv, which execs: runuser would stop
+// itself together with a frozen child).
+const asUser = (command, args) => 
+  (process.getuid() === 0 ? ['setpriv', ['--reuid=postgres', '--regid=postgres', '--init-groups', '--', command, ...args]] : [command, args]);
 
 export async function ownStores() {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'pt-'));
