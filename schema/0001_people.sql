@@ -176,27 +176,37 @@ CREATE INDEX chat_members_user ON chat_members (user_id);
 
 -- The live sessions of a person, newest login first, `keep` at most (older ones count as ended), as
 -- "hash created_us expires_ms hash …": the form that schema/redis/session_put.lua reads.
+-- plpgsql, as all that login() calls: it keeps its plan, while a function in SQL is planned at each call.
 CREATE FUNCTION sessions_live(in_user bigint, keep integer) RETURNS text
-LANGUAGE sql STABLE AS $$
-  SELECT coalesce(string_agg(encode(s.token_hash, 'hex')
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (SELECT coalesce(string_agg(encode(s.token_hash, 'hex')
            || ' ' || (extract(epoch FROM s.created_at) * 1000000)::bigint
            || ' ' || (extract(epoch FROM s.expires_at) * 1000)::bigint, ' '), '')
     FROM (SELECT * FROM sessions l
            WHERE l.user_id = in_user AND l.ended_at IS NULL AND l.expires_at > now()
-           ORDER BY l.created_at DESC, l.id DESC LIMIT keep) s
+           ORDER BY l.created_at DESC, l.id DESC LIMIT keep) s);
+END
 $$;
 
 -- Ends the earliest logins beyond `keep`; returns them as sessions_end() does. The caller holds the
 -- row of the person, so that any number of logins at once leave `keep`.
 CREATE FUNCTION sessions_trim(in_user bigint, keep integer) RETURNS text
-LANGUAGE sql AS $$
-  WITH gone AS (
-    UPDATE sessions SET ended_at = clock_timestamp(), end_reason = 'evicted'
-     WHERE id IN (SELECT s.id FROM sessions s
-                   WHERE s.user_id = in_user AND s.ended_at IS NULL AND s.expires_at > now()
-                   ORDER BY s.created_at DESC, s.id DESC OFFSET keep)
-    RETURNING token_hash, user_id)
-  SELECT coalesce(string_agg(encode(token_hash, 'hex') || ' ' || user_id, ' '), '') FROM gone
+LANGUAGE plpgsql AS $$
+DECLARE
+  old bigint[] := ARRAY(SELECT s.id FROM sessions s
+    WHERE s.user_id = in_user AND s.ended_at IS NULL AND s.expires_at > now()
+    ORDER BY s.created_at DESC, s.id DESC OFFSET keep);
+  gone text := '';
+BEGIN
+  IF cardinality(old) > 0 THEN
+    WITH over AS (
+      UPDATE sessions SET ended_at = clock_timestamp(), end_reason = 'evicted'
+       WHERE id = ANY (old) RETURNING token_hash, user_id)
+    SELECT string_agg(encode(o.token_hash, 'hex') || ' ' || o.user_id, ' ') INTO gone FROM over o;
+  END IF;
+  RETURN gone;
+END
 $$;
 
 -- Ends the live sessions of a person but one (in_but null: all), or only those whose token ends in
