@@ -237,10 +237,10 @@ docs-check: $(DEPS_BUILD)
 
 bench: build/stamp/npm ## measure against fastify (medians of 3, pinned to cores); minutes
 	$(SUB) VARIANT=release programs loaders
-	exec env B=build/release test/dev/with-stores.sh node test/load/bench.js
+	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --write
 bench-quick: build/stamp/npm ## the same in one short round
 	$(SUB) VARIANT=release programs loaders
-	exec env B=build/release test/dev/with-stores.sh node test/load/bench.js --quick
+	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --quick
 
 # ---- install and clean ------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 /* portalctl: the operator's command line. A command is a row of the table in commands.c; `--help`
  * comes from it. Commands work against the stores, also when no server runs.
  *
- * A command is a task. It writes one JSON value; --json prints it as it is, else an array of objects
- * becomes a table and an object a list of names and values (print.c). */
+ * A command is a task. It writes one JSON value; --json prints it as it is, else an array of
+ * objects becomes a table and an object a list of names and values (print.c). */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
@@ -46,8 +46,8 @@ extern const size_t ctl_command_count;
 bool ctl_has(const char *name);
 struct str ctl_str(const char *name); /* STR_NULL when absent */
 int64_t ctl_int(const char *name, int64_t absent);
-const char *ctl_level_name(int level);               /* "admin" */
-const char *ctl_subscription_name(int level);        /* "premium" */
+const char *ctl_level_name(int level);        /* "admin" */
+const char *ctl_subscription_name(int level); /* "premium" */
 
 /* The result. ctl_done ends the task and the program with exit code 0. */
 struct json_out *ctl_json(void);

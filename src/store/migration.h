@@ -1,5 +1,5 @@
-/* The database schema's version: files under schema/, applied in order, each once, in a transaction of
- * its own. */
+/* The database schema's version: files under schema/, applied in order, each once, in a transaction
+ * of its own. */
 #ifndef STORE_MIGRATION_H
 #define STORE_MIGRATION_H
 
@@ -11,8 +11,8 @@ struct migration_state {
 };
 /* Makes the table of versions when it is missing, so only for portalctl. */
 void migration_look(struct task *t, struct migration_state *out, task_fn *next);
-/* Applies the next missing file; *name: which, NULL when none was missing. Fails with CONFLICT and a
- * sentence when an applied file has changed since or the file does not apply. */
+/* Applies the next missing file; *name: which, NULL when none was missing. Fails with CONFLICT and
+ * a sentence when an applied file has changed since or the file does not apply. */
 void migration_apply(struct task *t, const char **name, task_fn *next);
 
 /* For the server: has the database exactly this binary's schema? False too when it has none. */

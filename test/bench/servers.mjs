@@ -143,7 +143,7 @@ export async function makePortal() {
   const stores = await makeStores();
   const base = {
     DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl, SECRET_KEY, LOG_FORMAT: 'json',
-    TRUSTED_PROXIES: '127.0.0.0/8', COOKIE_SECURE: 'false', STORE_TIMEOUT_MS: '5000',
+    TRUSTED_PROXIES: '127.0.0.0/8', COOKIE_SECURE: 'false',
     RATE_LIMIT_LOGIN: LIMIT, RATE_LIMIT_AUTH: LIMIT, RATE_LIMIT_BOT: LIMIT, RATE_LIMIT_PUBLIC: LIMIT,
     RATE_LIMIT_HEALTH: '0', // one address sends more than the setting can allow
   };
