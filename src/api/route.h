@@ -35,8 +35,8 @@ enum field_in {
 	IN_PATH
 };
 enum field_type {
-	FIELD_STR,   /* min..max code points */
-	FIELD_INT,   /* min..max */
+	FIELD_STR, /* min..max code points */
+	FIELD_INT, /* min..max */
 	FIELD_BOOL,
 	FIELD_TIME,  /* RFC 3339 */
 	FIELD_STRS,  /* array of strings, min..max elements */
@@ -45,41 +45,41 @@ enum field_type {
 };
 /* Character sets of FIELD_STR, checked after the length. */
 enum field_chars {
-	CHARS_ANY,       /* no control characters */
-	CHARS_TEXT,      /* as ANY, but line feeds and tabs too */
-	CHARS_USERNAME,  /* letters digits . _ - (ASCII) */
+	CHARS_ANY,         /* no control characters */
+	CHARS_TEXT,        /* as ANY, but line feeds and tabs too */
+	CHARS_USERNAME,    /* letters digits . _ - (ASCII) */
 	CHARS_PLATFORM_ID, /* A-Za-z0-9_.:- */
-	CHARS_CODE,      /* A-Za-z0-9 */
-	CHARS_SLUG,      /* a-z0-9- */
-	CHARS_HTTPS_URL, /* an https URL without spaces or control bytes, or "" */
-	CHARS_PLATFORM,  /* one of the setting PLATFORMS */
-	CHARS_RAW        /* whatever it is: the handler looks at it (length too) */
+	CHARS_CODE,        /* A-Za-z0-9 */
+	CHARS_SLUG,        /* a-z0-9- */
+	CHARS_HTTPS_URL,   /* an https URL without spaces or control bytes, or "" */
+	CHARS_PLATFORM,    /* one of the setting PLATFORMS */
+	CHARS_RAW          /* whatever it is: the handler looks at it (length too) */
 };
 struct field {
 	const char *name; /* NULL ends the list */
 	enum field_in in;
 	enum field_type type;
 	bool required;
-	bool nullable;    /* an explicit null is the same as absent */
+	bool nullable; /* an explicit null is the same as absent */
 	enum field_chars chars;
 	int64_t min, max;
-	int64_t def;      /* FIELD_INT in the query: the default */
+	int64_t def;       /* FIELD_INT in the query: the default */
 	const char *words; /* FIELD_STR: one of these, parted by spaces; NULL: any */
 	const char *help;
 };
 
 struct route {
 	enum http_method method;
-	const char *path;  /* "/v1/users/{id}"; a literal segment wins over a parameter */
+	const char *path; /* "/v1/users/{id}"; a literal segment wins over a parameter */
 	enum tier tier;
-	unsigned cred;     /* of enum credential */
-	int level;         /* least permission_level, checked against PostgreSQL on each request; 0: any */
-	task_fn *begin;    /* api/handlers.h; makes its frame with task_frame_make */
+	unsigned cred; /* of enum credential */
+	int level; /* least permission_level, checked against PostgreSQL on each request; 0: any */
+	task_fn *begin; /* api/handlers.h; makes its frame with task_frame_make */
 	/* A value kept per person in Redis that the gate reads along (portal:<with>:<user>), for
 	 * endpoints that need nothing else; NULL: none. See gate_with in api/request.h. */
 	const char *with;
 	const struct field *fields; /* NULL: the request takes no fields */
-	int status;        /* of success: 200, 201 */
+	int status;                 /* of success: 200, 201 */
 	/* Shape of the success body in a small language (api/shape.h): {id:int, name:str, at:time?,
 	 * list:[@user]}. NULL: not JSON. */
 	const char *reply;

@@ -71,16 +71,15 @@
 		QUERY_INT("limit", 1, 100, (limit_), "how many at most")
 
 #define PLATFORM_FIELDS                                                                            \
-	NEED_STR("platform", CHARS_PLATFORM, 1, 64, "one of the setting PLATFORMS"),               \
+	NEED_STR("platform", CHARS_PLATFORM, 1, 64, "where the account is"),                       \
 		NEED_STR("platform_user_id", CHARS_PLATFORM_ID, 1, 64,                             \
 			"the person's id there; digits for discord and telegram")
 #define BOT_CODE_FIELDS                                                                            \
 	PLATFORM_FIELDS,                                                                           \
 		NEED_STR("platform_username", CHARS_ANY, 0, 128, "the person's name there"),       \
 		NEED_STR("platform_avatar_url", CHARS_HTTPS_URL, 0, 512,                           \
-			"an https URL, or \"\"")
-#define CODE_FIELD   NEED_STR("code", CHARS_CODE, 8, 8, "8 letters and digits, case-sensitive")
-#define USERNAME_HELP "3-32 letters, digits and . _ -"
+			"the person's picture there, \"\": none")
+#define CODE_FIELD NEED_STR("code", CHARS_CODE, 8, 8, "case-sensitive")
 
 /* clang-format off */
 const struct shape_name shape_names[] = {
@@ -125,7 +124,7 @@ const size_t shape_name_count = sizeof(shape_names) / sizeof(*shape_names);
 const struct route routes[] = {
 	/* ---- signing in (contract section 1) ---- */
 	{LOGIN_ROW("lookup", authentication_lookup),
-	 .fields = FIELDS(NEED_STR("username", CHARS_USERNAME, 3, 32, USERNAME_HELP)),
+	 .fields = FIELDS(NEED_STR("username", CHARS_USERNAME, 3, 32, "in any case")),
 	 .reply = "{id:int, username:str, avatar_url:str?, permission_level:int, subscription_level:int,"
 		  " platforms:[{platform:str, platform_user_id:str}]}",
 	 .errors = "USER_NOT_FOUND", .help = "The platforms a person can sign in with."},
@@ -151,7 +150,7 @@ const struct route routes[] = {
 	/* ---- people (section 2) ---- */
 	{MY_ROW(HTTP_GET, "/v1/users/me", me_get), .reply = "@user", .help = "The caller's own account."},
 	{MY_ROW(HTTP_POST, "/v1/users/me/update", me_update),
-	 .fields = FIELDS(MAY_STR("username", CHARS_RAW, 0, 65536, USERNAME_HELP "; unique without regard to case"),
+	 .fields = FIELDS(MAY_STR("username", CHARS_RAW, 0, 65536, "3-32 letters, digits and . _ -; unique without regard to case"),
 		MAY_STR("avatar_source", CHARS_RAW, 0, 65536, "a linked platform, discord_0 to discord_5, or \"\": the earliest linked")),
 	 .reply = "{user:@user, errors:map?}",
 	 .help = "Changes name and picture; each field stands alone, `errors` has a sentence for each that failed."},
@@ -219,7 +218,7 @@ const struct route routes[] = {
 	{BOT_ROW(HTTP_GET, "/v1/bot/me", bot_me), .reply = "@bot_full", .help = "The calling bot."},
 	{BOT_ROW(HTTP_POST, "/v1/bot/me/update", bot_me_update),
 	 .fields = FIELDS(MAY_STR("name", CHARS_ANY, 2, 32, "shown to people"),
-		MAY_STR("avatar_url", CHARS_HTTPS_URL, 0, 512, "an https URL, or \"\": none"),
+		MAY_STR("avatar_url", CHARS_HTTPS_URL, 0, 512, "shown to people, \"\": none"),
 		{.name = "group_ids", .in = IN_BODY, .type = FIELD_STRS, .nullable = true, .max = 2000,
 		 .help = "the groups the bot is in"},
 		MAY_INT("users", 0, ID_MAX, "how many people it serves"),
@@ -235,7 +234,7 @@ const struct route routes[] = {
 	{ADMIN_ROW(HTTP_POST, "bots", admin_bots_create),
 	 .fields = FIELDS(NEED_STR("name", CHARS_ANY, 2, 32, "shown to people"),
 		MAY_INT("owner_id", 1, ID_MAX, "default: the caller"),
-		NEED_STR("platform", CHARS_PLATFORM, 1, 64, "one of the setting PLATFORMS"),
+		NEED_STR("platform", CHARS_PLATFORM, 1, 64, "where it serves"),
 		MAY_INT("rate_limit_per_hour", 1, 100000, "default 1000")),
 	 .reply = "{message:str, bot:@bot_full, api_key:str}", .errors = "ACCESS_DENIED USER_NOT_FOUND CONFLICT",
 	 .help = "Registers a bot; its key is shown here and never again."},

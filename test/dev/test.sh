@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 B=${B:-build/test}
 FUZZ_SECONDS=${FUZZ_SECONDS:-5}
+SERVER_SECONDS=${SERVER_SECONDS:-120} # the most a file of server tests may take
 passed=0
 failed=0
 work=$(mktemp -d build/testrun.XXXXXX)
@@ -57,16 +58,37 @@ step_unit() {
   done
 }
 
+# A file at a time, each with a time limit, so that one that hangs does not take the others with it.
+# What a file without a summary has got through still counts.
 step_server() {
-  local status=0 ok bad files
+  local files file status started counts
   read -r -a files <<<"${TESTS:-$(echo test/server/*.test.js)}"
-  say server "node --test ${files[*]}"
-  timeout --foreground -k 10 540 node --test --test-reporter=spec --test-reporter-destination=stdout \
-    --test-reporter=tap --test-reporter-destination="$work/tap" "${files[@]}" || status=$?
-  ok=$(awk '$1 == "#" && $2 == "pass" { n = $3 } END { print n + 0 }' "$work/tap")
-  bad=$(awk '$1 == "#" && ($2 == "fail" || $2 == "cancelled") { n += $3 } END { print n + 0 }' "$work/tap")
-  if [ $status != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
-  count "$ok" "$bad"
+  for file in "${files[@]}"; do
+    [ -e "$file" ] || continue
+    say server "$file"
+    status=0
+    started=$SECONDS
+    timeout --foreground -k 10 "$SERVER_SECONDS" node --test \
+      --test-reporter=spec --test-reporter-destination="$work/spec" \
+      --test-reporter=tap --test-reporter-destination="$work/tap" "$file" || status=$?
+    read -r -a counts < <(awk -v status=$status '
+      /^# (pass|fail|cancelled) / { end = 1; if ($2 == "pass") pass += $3; else fail += $3 }
+      /^ *ok / { ok++ }
+      /^ *not ok / { bad++ }
+      END {
+        if (!end) { pass = ok; fail = bad + 1 }
+        if (status != 0 && !fail) fail = 1
+        print pass + 0, fail + 0
+      }' "$work/tap")
+    count "${counts[@]}"
+    if [ "${counts[1]}" = 0 ]; then
+      say server "${counts[0]} passed ($((SECONDS - started)) s)"
+    else
+      cat "$work/spec"
+      [ $status -lt 124 ] || say server "stopped after $SERVER_SECONDS s"
+      say server "$file: ${counts[0]} passed, ${counts[1]} FAILED ($((SECONDS - started)) s)"
+    fi
+  done
 }
 
 # test/fuzz/corpus/NAME are the kept inputs of fuzz_NAME (and NAME.dict its dictionary); what a run finds

@@ -86,7 +86,7 @@ static void test_sentences(void **state)
 		{"\"username\":\"abcdefghijklmnopqrstuvwxyz0123456\"",
 			"username must be at most 32 characters"},
 		{"\"username\":7", "username must be a string"},
-		{"\"username\":null", "username must be a string"},
+		{"\"username\":null", "username is required"},
 		{"\"other\":1", "username is required"},
 	};
 
