@@ -174,7 +174,7 @@ build/gen/version.h: FORCE
 
 # A stamp a group: nothing is asked of the package manager until the list changes.
 deps: build/stamp/build build/stamp/run build/stamp/test build/stamp/npm ## install what building, running and testing need
-build/stamp/build build/stamp/run build/stamp/test: build/stamp/%: vendor/packages.txt \
+build/stamp/build build/stamp/run build/stamp/test build/stamp/bench: build/stamp/%: vendor/packages.txt \
 		vendor/pinned.txt vendor/deps.sh
 	sh vendor/deps.sh $*
 	mkdir -p $(@D)
@@ -182,6 +182,7 @@ build/stamp/build build/stamp/run build/stamp/test: build/stamp/%: vendor/packag
 # One after the other: the package manager has one lock.
 build/stamp/run: | build/stamp/build
 build/stamp/test: | build/stamp/run
+build/stamp/bench: | build/stamp/npm
 build/stamp/npm: test/package.json test/package-lock.json | build/stamp/test
 	$(call say,npm    the packages of the tests (test/node_modules))
 	if ! (cd test && npm ci --no-progress --loglevel=error) >build/npm.log 2>&1; then \
@@ -235,10 +236,10 @@ docs-check: $(DEPS_BUILD)
 	$(SUB) VARIANT=release programs
 	test/dev/docs.sh check build/release
 
-bench: build/stamp/npm ## measure against fastify (medians of 3, pinned to cores); minutes
+bench: build/stamp/bench ## measure against fastify (medians of 3, pinned to cores); minutes
 	$(SUB) VARIANT=release programs loaders
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --write
-bench-quick: build/stamp/npm ## the same in one short round
+bench-quick: build/stamp/bench ## the same in one short round
 	$(SUB) VARIANT=release programs loaders
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --quick
 

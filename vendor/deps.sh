@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the packages of one group (build, run, test) that are missing, and for `build` sees to the
+# Installs the packages of one group (build, run, test, bench) that are missing, and for `build` sees to the
 # pinned libraries: the system's when it has them, else unpacked under build/deps without a change to
 # the system's sources or packages. Run from the root of the tree.
 set -eu
@@ -31,6 +31,8 @@ missing() {
     [ "$of" = "$group" ] || continue
     installed "$package" && continue
     [ -n "$program" ] && has_program "$program" && continue
+    # Without wrk there is no bench; without the others it has fewer rows.
+    if [ "$of" = bench ] && [ "$package" != wrk ] && ! candidate_at_least "$package" 0; then continue; fi
     printf '%s ' "$package"
   done
 }
@@ -61,7 +63,7 @@ install_quietly='
   if [ -d /run/systemd/system ]; then
     for p in "$@"; do
       case $p in
-      postgresql | redis-server) systemctl --quiet disable "$p" || : ;;
+      postgresql | redis-server | nginx-light | webdis) systemctl --quiet disable "${p%-light}" || : ;;
       esac
     done
   fi'

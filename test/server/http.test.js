@@ -19,8 +19,8 @@ function open(p = portal) {
   socket.text = '';
   socket.setEncoding('latin1');
   socket.on('data', (d) => (socket.text += d));
-  socket.on('error', () => {});
-  socket.ended = once(socket, 'close').then(() => socket.text);
+  socket.on('error', () => {}); // once() would reject on it
+  socket.ended = new Promise((done) => socket.on('close', () => done(socket.text)));
   return socket;
 }
 
