@@ -215,7 +215,7 @@ unit: build/stamp/test ## unit tests (cmocka, under ASan and UBSan)
 	$(WITH_STORES) test/dev/test.sh unit
 
 server-test: build/stamp/npm ## server tests (node) against real stores; TESTS='test/server/x.test.js …' for some
-	$(SUB) VARIANT=test programs
+	$(SUB) VARIANT=test programs conformance
 	$(WITH_STORES) test/dev/test.sh server
 
 fuzz: build/stamp/test ## fuzzers, FUZZ_SECONDS each
