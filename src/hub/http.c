@@ -35,12 +35,15 @@ struct http_conn {
 struct exchange {
 	struct http_conn *h;
 	void *data;
+	void (*gone)(struct exchange *x);
+	bool watched; /* for the end of the peer's sending side */
 	bool head, http10, keep_alive;
 };
 
 static const struct http_handler *handler;
 static struct list conns = {&conns, &conns};
 static size_t busy;
+static size_t body_max = HTTP_BODY_MAX;
 static bool draining;
 static struct buf scratch; /* a reply while it is put together */
 
@@ -161,6 +164,7 @@ static void request_begin(struct http_conn *h, const struct http_request *r)
 	if (!x)
 		PANIC("out of memory");
 	*x = (struct exchange){.h = h,
+		.gone = handler->gone,
 		.head = r->method == HTTP_HEAD,
 		.http10 = r->http10,
 		.keep_alive = r->keep_alive};
@@ -238,6 +242,7 @@ static void http_opened(struct conn *c)
 		PANIC("out of memory");
 	h->c = c;
 	http_reader_init(&h->reader);
+	http_reader_body_max(&h->reader, body_max);
 	list_add_tail(&conns, &h->node);
 	conn_set_data(c, h);
 	conn_timeout(c, seconds(config.head_timeout), on_slow);
@@ -248,7 +253,7 @@ static void http_eof(struct conn *c)
 	struct http_conn *h = conn_data(c);
 
 	h->ended = true;
-	if (!h->x && !h->waiting)
+	if ((!h->x && !h->waiting) || (h->x && h->x->watched))
 		close_ended(c);
 }
 
@@ -258,7 +263,7 @@ static void http_closed(struct conn *c, enum conn_reason r)
 
 	(void)r;
 	if (h->x) {
-		handler->gone(h->x);
+		h->x->gone(h->x);
 		exchange_end(h->x);
 	}
 	http_conn_free(h);
@@ -275,6 +280,11 @@ void http_serve(const struct http_handler *h)
 {
 	handler = h;
 	draining = false;
+}
+
+void http_body_max(size_t max)
+{
+	body_max = max;
 }
 
 void http_drain(void)
@@ -313,4 +323,10 @@ struct conn *exchange_conn(const struct exchange *x)
 bool exchange_is_head(const struct exchange *x)
 {
 	return x->head;
+}
+
+void exchange_watch(struct exchange *x, void (*gone)(struct exchange *x))
+{
+	x->gone = gone;
+	x->watched = true;
 }

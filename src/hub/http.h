@@ -27,12 +27,19 @@ struct http_handler {
 };
 
 void http_serve(const struct http_handler *h); /* once, before the first listener */
-extern const struct conn_ops http_conn_ops;    /* for listener_open */
+/* The largest body that any request may have; HTTP_BODY_MAX unless told, before the first listener.
+ * Who allows some requests more than others raises it and refuses the others' itself. With the head
+ * it must stay under what a connection keeps, 1 MiB. */
+void http_body_max(size_t max);
+extern const struct conn_ops http_conn_ops; /* for listener_open */
 
 void exchange_set_data(struct exchange *x, void *data);
 void *exchange_data(const struct exchange *x);
 struct conn *exchange_conn(const struct exchange *x);
 bool exchange_is_head(const struct exchange *x);
+/* The reply will be long in coming: from now on `gone` is called in place of the handler's, and a
+ * peer that closes only its sending side has left too. */
+void exchange_watch(struct exchange *x, void (*gone)(struct exchange *x));
 
 /* Sends status + `headers` (ready "Name: value\r\n" lines, may be empty) + Content-Length + body,
  * and frees the exchange. `close`: the connection ends after it. */

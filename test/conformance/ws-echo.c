@@ -1,14 +1,9 @@
 /* ws-echo PORT: a WebSocket echo on 127.0.0.1 from the protocol layer alone, for suites to be
- * pointed at. Text and binary come back as they came, on any path, up to 16 MiB.
- *
- * PORT 0: one that is free, told in the first line. SIGTERM closes every socket with 1001; the
- * exit status is 0 when the loop is then empty. */
-#include <signal.h>
-#include <stdio.h>
+ * pointed at. Text and binary come back as they came, on any path, up to 16 MiB. See serve.h. */
 #include <stdlib.h>
 
+#include "serve.h"
 #include "hub/ws.h"
-#include "io/loop.h"
 
 #define MESSAGE_MAX (16 * 1024 * 1024)
 
@@ -18,8 +13,6 @@ struct peer {
 };
 
 static struct list peers = {&peers, &peers};
-static struct listener *listener;
-static bool stopping;
 
 static void on_message(struct ws *w, bool text, struct str data)
 {
@@ -60,53 +53,15 @@ static void on_request(struct exchange *x, const struct http_request *r)
 		ws_close(p->w, WS_GOING_AWAY, STR(""));
 }
 
-/* Requests are answered before they can be left. */
-static void on_gone(struct exchange *x)
+static void stop(void)
 {
-	(void)x;
-}
-
-static void on_broken(enum err e, const struct addr *peer, struct buf *head, struct buf *body)
-{
-	(void)peer;
-	buf_lit(head, "Content-Type: text/plain\r\n");
-	buf_str(body, str_of(err_sentence(e)));
-}
-
-static void on_stop(int signum)
-{
-	(void)signum;
-	if (stopping)
-		return;
-	stopping = true;
-	listener_close(listener);
-	http_drain();
 	LIST_FOREACH (n, &peers)
 		ws_close(LIST_ITEM(n, struct peer, node)->w, WS_GOING_AWAY, STR(""));
 }
 
 int main(int argc, char **argv)
 {
-	static const struct http_handler handler = {on_request, on_gone, on_broken};
-	char where[32], why[200];
+	static const struct program ws_echo = {"ws-echo", on_request, NULL, stop, NULL};
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: ws-echo PORT\n");
-		return 2;
-	}
-	snprintf(where, sizeof(where), "127.0.0.1:%s", argv[1]);
-	loop_init();
-	conn_setup(0);
-	http_serve(&handler);
-	if (listener_open(&listener, str_of(where), &http_conn_ops, why) != OK) {
-		fprintf(stderr, "ws-echo: %s\n", why);
-		return 1;
-	}
-	loop_on_signal(SIGTERM, on_stop);
-	loop_on_signal(SIGINT, on_stop);
-	printf("listening on 127.0.0.1:%d\n", listener_port(listener));
-	fflush(stdout);
-	loop_run();
-	conn_teardown();
-	return loop_close() ? 0 : 1;
+	return serve(argc, argv, &ws_echo);
 }
