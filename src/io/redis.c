@@ -424,9 +424,7 @@ static void setup_put(char *what, int n, const struct str *parts)
 {
 	struct buf *b = scratch_clear();
 
-	redis_put_head(b, n);
-	for (int i = 0; i < n; i++)
-		redis_put(b, parts[i]);
+	redis_put_command(b, n, parts);
 	buf_char(b, 0);
 	if (redisAsyncFormattedCommand(redis.ac, setup_reply, what, b->p, b->n - 1) == REDIS_OK)
 		redis.setup_left++;
@@ -438,12 +436,12 @@ static void setup_send(void)
 	const struct redis_url *u = &redis.url;
 	char db[16];
 	int n = snprintf(db, sizeof(db), "%d", u->db);
+	struct str parts[3];
+	int auth_parts = redis_url_auth(u, parts);
 
 	redis.setup_left = redis.script_next = 0;
-	if (u->user.p)
-		setup_put(auth, 3, (struct str[]){STR("AUTH"), u->user, u->password});
-	else if (u->password.p)
-		setup_put(auth, 2, (struct str[]){STR("AUTH"), u->password});
+	if (auth_parts)
+		setup_put(auth, auth_parts, parts);
 	if (u->db)
 		setup_put(select, 2, (struct str[]){STR("SELECT"), str_make(db, (size_t)n)});
 	setup_put(ping, 1, (struct str[]){STR("PING")});

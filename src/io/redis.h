@@ -1,6 +1,6 @@
 /* Redis: one command connection, pipelined; all that a loop turn asks for goes out in one write.
  * The adapter to the loop is ours (readable for good, one flush a turn, writable only after
- * EAGAIN). Subscriptions get a connection of their own (with the bus).
+ * EAGAIN). Subscriptions have a connection of their own: io/redis_sub.h.
  *
  * Away: a command that waits longer than STORE_TIMEOUT_MS closes the connection; every slot ends
  * with ERR_UNAVAILABLE, and so does each new command, at once, until the connection is back: tried

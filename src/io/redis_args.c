@@ -52,6 +52,13 @@ void redis_put(struct buf *b, struct str s)
 	buf_lit(b, "\r\n");
 }
 
+void redis_put_command(struct buf *b, int n, const struct str *parts)
+{
+	redis_put_head(b, n);
+	for (int i = 0; i < n; i++)
+		redis_put(b, parts[i]);
+}
+
 void redis_put_args(struct buf *b, const struct redis_args *a)
 {
 	for (int i = 0; i < a->n; i++)

@@ -177,3 +177,16 @@ void redis_url_free(struct redis_url *u)
 	free(u->text);
 	*u = (struct redis_url){0};
 }
+
+int redis_url_auth(const struct redis_url *u, struct str parts[3])
+{
+	int n = 0;
+
+	if (!u->password.p)
+		return 0;
+	parts[n++] = STR("AUTH");
+	if (u->user.p)
+		parts[n++] = u->user;
+	parts[n++] = u->password;
+	return n;
+}
