@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/event.h"
 #include "api/router.h"
 #include "api/server.h"
+#include "api/socket.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
@@ -22,7 +24,9 @@
 #include "io/conn.h"
 #include "io/pg.h"
 #include "io/redis.h"
+#include "store/key.h"
 #include "store/session.h"
+#include "store/wipe.h"
 
 enum {
 	EXIT_DONE = 0,
@@ -100,7 +104,11 @@ static struct task *redis_readying(void)
 static void finish(void)
 {
 	timer_clear(&drain.tick);
+	wipe_stop();
+	key_stop();
+	presence_stop();
 	task_end_all();
+	bus_stop();
 	redis_stop();
 	pg_stop();
 	loop_stop();
@@ -108,7 +116,8 @@ static void finish(void)
 
 static void drain_tick(struct timer *t)
 {
-	if ((http_busy() == 0 && !task_any_client()) || clock_ms() >= drain.until)
+	if ((http_busy() == 0 && !task_any_client() && presence_settled()) ||
+		clock_ms() >= drain.until)
 		finish();
 	else
 		timer_set(t, DRAIN_TICK_MS);
@@ -123,6 +132,7 @@ static void on_stop(int signum)
 	log_line(LOG_INFO, "stopping");
 	phase_set(PHASE_DRAINING);
 	listener_close(listener);
+	sockets_drain();
 	http_drain();
 	drain.until = clock_ms() + config.drain_timeout * 1000;
 	timer_init(&drain.tick, drain_tick);
@@ -164,7 +174,7 @@ static void stores_begin(void)
 	struct redis_setup redis = {config.redis_url, redis_scripts, SCRIPT_COUNT,
 		config.store_timeout, redis_readying};
 
-	if (pg_start(&pg, &why) != OK || redis_start(&redis, &why) != OK)
+	if (pg_start(&pg, &why) != OK || redis_start(&redis, &why) != OK || bus_begin(&why) != OK)
 		refuse(why);
 }
 
@@ -189,8 +199,11 @@ static void start(void)
 	conn_setup(config.max_connections);
 	router_build(routes, route_count);
 	gate_setup();
+	sockets_setup();
 	listener_begin();
+	presence_setup();
 	stores_begin();
+	wipe_start();
 	operations_setup();
 	loop_on_signal(SIGTERM, on_stop);
 	loop_on_signal(SIGINT, on_stop);
@@ -200,6 +213,8 @@ static int end(void)
 {
 	bool clean;
 
+	sockets_teardown();
+	presence_teardown();
 	conn_teardown();
 	clean = loop_close();
 	request_pool_drain();
@@ -251,6 +266,8 @@ static const struct {
 	{"--print-settings", config_print_markdown, "docs/settings.md"},
 	{"--print-api", docs_write_markdown, "docs/api.md"},
 	{"--print-openapi", openapi_write, "the interface as OpenAPI 3.1"},
+	{"--print-events", events_write_markdown, "docs/events.md"},
+	{"--print-asyncapi", events_write_asyncapi, "the socket events as AsyncAPI 3.0"},
 	{"--version", print_version, "what this is"},
 	{"--help", print_help, "this text"},
 };

@@ -6,6 +6,7 @@
 #include "api/handlers.h"
 #include "api/request.h"
 #include "api/writers.h"
+#include "store/push.h"
 
 static void write_answer(
 	struct json_out *j, const char *message, const struct bot *b, const struct bot_key *key)
@@ -110,7 +111,10 @@ static void bot_changed(struct task *t)
 {
 	const struct bot_action *f = task_frame(t);
 
-	task_next(t, f->done ? f->reply : bot_look);
+	if (f->done)
+		push_bots_changed(t, f->reply);
+	else
+		task_next(t, bot_look);
 }
 
 static void bot_seen(struct task *t)

@@ -1,12 +1,13 @@
 /* Signing in and out (contract section 1): codes are asked for by people and by bots, and verified.
  *
- *   request -> the bot shows the code (login-code) -> verify, which sets the cookie
+ *   request -> the bot shows the code (bot_push, login-code) -> verify, which sets the cookie
  *   send-code, by a bot, for those who have an account -> verify
  *
  * The steps of each endpoint stand together in the order in which they run. Frames live in the
  * task.
  *
  * To add an endpoint: its steps here, its first one in api/handlers.h, its row in api/routes.c. */
+#include "api/bot_socket.h"
 #include "api/handlers.h"
 #include "api/request.h"
 #include "api/writers.h"
@@ -101,7 +102,7 @@ static bool bot_identity_read(struct task *t, struct identity *who)
 
 struct request_frame {
 	struct identity who;
-	int64_t expires_at;
+	struct code_asked asked;
 };
 
 static void request_made(struct task *t)
@@ -109,10 +110,12 @@ static void request_made(struct task *t)
 	const struct request_frame *f = task_frame(t);
 	struct json_out *j = reply_json(t);
 
+	if (f->asked.push.p)
+		bot_push(f->who.platform, f->asked.push);
 	json_obj(j);
 	json_key(j, "message");
 	json_z(j, "Login code generated.");
-	json_ktime(j, "expires_at", f->expires_at);
+	json_ktime(j, "expires_at", f->asked.expires_at);
 	json_end(j);
 	reply_send(t);
 }
@@ -122,7 +125,7 @@ void authentication_request(struct task *t)
 	struct request_frame *f = task_frame_make(t, sizeof(*f));
 
 	if (identity_read(t, &f->who))
-		code_request(t, &f->who, str_of(caller(t)->addr_key), &f->expires_at, request_made);
+		code_request(t, &f->who, str_of(caller(t)->addr_key), &f->asked, request_made);
 }
 
 /* ---- POST verify: verify -> verify_taken -> verify_opened -> verify_shown

@@ -18,13 +18,14 @@ static bool names_error(const char *list, enum err e)
 
 static bool row_may(const struct route *r, enum err e)
 {
-	bool api = str_starts(str_of(r->path), STR("/v1/"));
+	bool event = r->method == HTTP_OTHER; /* of a socket, which has signed in */
+	bool api = event || str_starts(str_of(r->path), STR("/v1/"));
 
 	switch (e) {
 	case ERR_INVALID_REQUEST:
 		return r->fields || r->method == HTTP_POST;
 	case ERR_AUTH_REQUIRED:
-		return r->cred & CRED_SESSION;
+		return !event && r->cred & CRED_SESSION;
 	case ERR_INVALID_API_KEY:
 		return r->cred & (CRED_PUBLIC | CRED_BOT);
 	case ERR_ACCESS_DENIED:
@@ -34,7 +35,7 @@ static bool row_may(const struct route *r, enum err e)
 	case ERR_TOO_LARGE:
 		return r->method == HTTP_POST;
 	case ERR_RATE_LIMITED:
-		return r->tier != TIER_NONE;
+		return event || r->tier != TIER_NONE;
 	case ERR_INTERNAL:
 		return api;
 	case ERR_UNAVAILABLE:
@@ -138,6 +139,8 @@ static const char *chars_words(enum field_chars set)
 		return " of A-Z a-z 0-9";
 	case CHARS_SLUG:
 		return " of a-z 0-9 -";
+	case CHARS_CLIENT_ID:
+		return " of A-Z a-z 0-9 -";
 	case CHARS_HTTPS_URL:
 		return ", an https URL or empty";
 	case CHARS_PLATFORM:
@@ -193,6 +196,10 @@ void field_words(struct buf *b, const struct field *f)
 		buf_lit(b, "list of integers, ");
 		range_words(b, f, " items");
 		break;
+	case FIELD_OBJECTS:
+		buf_lit(b, "list of objects, ");
+		range_words(b, f, " items");
+		break;
 	case FIELD_OBJECT:
 		buf_lit(b, "object, ");
 		range_words(b, f, " keys");
@@ -215,6 +222,8 @@ static struct str string_example(const struct field *f)
 		return STR("ABCD1234");
 	case CHARS_SLUG:
 		return STR("lounge");
+	case CHARS_CLIENT_ID:
+		return STR("5e58b06c-d844");
 	case CHARS_HTTPS_URL:
 		return STR("https://cdn.example.org/abc.png");
 	default:
@@ -259,6 +268,12 @@ void field_example(struct json_out *j, const struct field *f)
 	case FIELD_INTS:
 		json_arr(j);
 		json_i64(j, 1);
+		json_end(j);
+		break;
+	case FIELD_OBJECTS:
+		json_arr(j);
+		json_obj(j);
+		json_end(j);
 		json_end(j);
 		break;
 	case FIELD_OBJECT:

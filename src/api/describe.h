@@ -4,6 +4,7 @@
 
 #include "api/route.h"
 #include "base/err.h"
+#include "api/shape.h"
 #include "base/json.h"
 
 /* The errors an endpoint may answer with, the common ones too, by status; returns how many. */
@@ -17,6 +18,11 @@ const char *row_group(const struct route *r);          /* heading it stands unde
 void field_words(struct buf *b, const struct field *f);
 void field_example(struct json_out *j, const struct field *f);
 void row_curl(struct buf *b, const struct route *r);
+/* Schemas (JSON Schema as in OpenAPI 3.1): of a shape, of a body's fields, of all named shapes (the
+ * member "schemas"). In openapi.c. */
+void shape_schema(struct json_out *j, const struct shape *s);
+void body_schema(struct json_out *j, const struct field *fields);
+void named_schemas(struct json_out *j, struct arena *a);
 /* The text of a shape in lines that can be read. */
 void shape_pretty(struct buf *b, const char *shape);
 

@@ -51,6 +51,8 @@ static bool char_ok(enum field_chars set, uint8_t c, uint8_t next)
 		return letter || digit;
 	case CHARS_SLUG:
 		return (letter && c >= 'a') || digit || c == '-';
+	case CHARS_CLIENT_ID:
+		return letter || digit || c == '-';
 	case CHARS_HTTPS_URL:
 		return c > ' ' && c != 0x7F && c != '"' && c != '<' && c != '>' && c != '\\';
 	case CHARS_TEXT:
@@ -254,6 +256,9 @@ static bool from_value(struct reading *r, const struct json *j, struct value *v)
 	case FIELD_INTS:
 		v->json = j;
 		return array_ok(r, j, JSON_INT, "must be a list of integers");
+	case FIELD_OBJECTS:
+		v->json = j;
+		return array_ok(r, j, JSON_OBJECT, "must be a list of objects");
 	case FIELD_OBJECT:
 		v->json = j;
 		return object_ok(r, j);

@@ -12,7 +12,7 @@ struct value {
 	union {
 		struct str s;            /* FIELD_STR */
 		int64_t i;               /* FIELD_INT, FIELD_TIME (us), FIELD_BOOL */
-		const struct json *json; /* FIELD_STRS, FIELD_INTS, FIELD_OBJECT */
+		const struct json *json; /* the lists, FIELD_OBJECT */
 	};
 };
 

@@ -5,7 +5,7 @@
  *     pages of tier HEALTH               health_counted, open when Redis is away or slow
  *     a bot key                          bot_known -> bot_counted, or dead_key -> dead_counted
  *     people and public                  gate_pass -> people_passed
- *   -> gate_body: media type, JSON, fields -> level_known -> route->begin
+ *   -> gate_body: media type -> gate_fields: JSON, fields -> level_known -> route->begin
  * Owns: the hashes of PUBLIC_API_KEYS and the counters of probes.
  * To add a tier: tier_limit and gate_begin. */
 #include "api/aside.h"
@@ -97,7 +97,7 @@ static void level_known(struct task *t)
 		q->route->begin(t);
 }
 
-static bool gate_fields(struct task *t, struct request *q, struct field_fault *why)
+static bool fields_fit(struct task *t, struct request *q, struct field_fault *why)
 {
 	struct arena *a = task_arena(t);
 	const struct json *body = NULL;
@@ -117,14 +117,18 @@ static bool gate_fields(struct task *t, struct request *q, struct field_fault *w
 
 static void gate_body(struct task *t)
 {
+	if (request_of(t)->form)
+		task_fail(t, ERR_MEDIA_TYPE);
+	else
+		gate_fields(t);
+}
+
+void gate_fields(struct task *t)
+{
 	struct request *q = request_of(t);
 	struct field_fault why;
 
-	if (q->form) {
-		task_fail(t, ERR_MEDIA_TYPE);
-		return;
-	}
-	if (!gate_fields(t, q, &why)) {
+	if (!fields_fit(t, q, &why)) {
 		fail_field(t, why.field, why.sentence);
 		return;
 	}

@@ -14,6 +14,9 @@ task_fn me_get, me_update, me_sessions, me_session_destroy, me_sessions_destroy_
 	me_platform_link, me_platform_unlink, me_export, me_delete;
 /* users.c */
 task_fn user_get, user_profile, user_search;
+/* moderation.c */
+task_fn chats_kick, chats_ban, chats_unban, chats_mute, chats_unmute, chats_warn, chats_timeout,
+	hard_mute, hard_unmute, room_kick_event;
 /* notifications.c */
 task_fn notifications_unread_count;
 /* bots.c */
@@ -21,6 +24,21 @@ task_fn bots_list, bots_search, bot_get, bot_me, bot_me_update, bot_user;
 /* admin_bots.c */
 task_fn admin_bots_create, admin_bots_list, admin_bots_update, admin_bots_regenerate_key,
 	admin_bots_reset_stats, admin_bots_delete;
+/* chats.c, chats_change.c */
+task_fn chats_directory, chats_list, chats_get, chats_create, chats_members, chats_activity,
+	chats_status, chats_config, chats_delete, chats_leave;
+/* invites.c */
+task_fn invites_create, invites_list, invites_delete, resolve_get, resolve_join;
+/* chats_admin.c */
+task_fn admin_chats_list, admin_chats_get, admin_chats_create, admin_chats_update,
+	admin_chats_delete, admin_chats_transfer, admin_chats_kick;
+/* messages.c; the last is an event of sockets */
+task_fn messages_send, messages_history, messages_delete, messages_delete_mine,
+	messages_delete_last, messages_clear, message_send_event;
+/* keys.c; the last two are events of sockets */
+task_fn key_register, key_get, key_share_event, key_request_event;
+/* rooms.c: events of sockets */
+task_fn room_join, room_leave, room_typing, room_read;
 /* operations.c */
 task_fn operations_health, operations_livez, operations_readyz, operations_metrics,
 	operations_openapi, operations_docs, operations_version;

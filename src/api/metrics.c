@@ -4,6 +4,8 @@
  * To add a figure: a `metric` line in the function of its area.
  * To add a status: the list in status_index. */
 #include "api/metrics.h"
+#include "api/event.h"
+#include "api/socket.h"
 #include "base/clock.h"
 #include "gen/version.h"
 #include "hub/http.h"
@@ -46,7 +48,9 @@ static size_t status_index(int status)
 
 void metrics_request(const struct route *route, int status, int64_t duration_us)
 {
-	size_t index = route ? (size_t)(route - routes) + 1 : 0;
+	size_t index = !route            ? 0
+		       : event_is(route) ? route_count + 1 + (size_t)(route - events)
+					 : (size_t)(route - routes) + 1;
 	struct route_figures *f = &figures[index];
 	size_t i = 0;
 
@@ -79,11 +83,15 @@ static void metric_real(
 
 static const char *route_name(size_t index)
 {
+	if (index > route_count)
+		return events[index - route_count - 1].path;
 	return index ? routes[index - 1].path : "none";
 }
 
 static const char *method_name(size_t index)
 {
+	if (index > route_count)
+		return "EVENT";
 	return !index ? "" : routes[index - 1].method == HTTP_POST ? "POST" : "GET";
 }
 
@@ -93,7 +101,7 @@ static void write_counts(struct buf *b)
 
 	head(b, "http_requests_total", "counter",
 		"Answered requests; status 0: another status, or the client left first.");
-	for (size_t i = 0; i <= route_count; i++)
+	for (size_t i = 0; i <= route_count + event_count; i++)
 		for (size_t s = 0; s < STATUSES; s++) {
 			if (figures[i].by_status[s] == 0)
 				continue;
@@ -139,7 +147,7 @@ static void write_histograms(struct buf *b)
 {
 	head(b, "http_request_duration_seconds", "histogram",
 		"From the whole request to the answer.");
-	for (size_t i = 0; i <= route_count; i++) {
+	for (size_t i = 0; i <= route_count + event_count; i++) {
 		bool any = false;
 
 		for (size_t k = 0; k <= BOUNDS; k++)
@@ -204,6 +212,37 @@ static void write_stores(struct buf *b)
 		b, "redis_latency_seconds", "gauge", "Moving average.", (double)r.latency_us / 1e6);
 }
 
+static void write_sockets(struct buf *b)
+{
+	struct eio_stats e = eio_stats();
+	struct sio_stats s = sio_stats();
+	struct live_stats l = live_stats();
+
+	metric_i64(b, "bus_up", "gauge", "1 when the bus is there and its sockets have caught up.",
+		bus_caught_up());
+	metric_i64(b, "sockets_open", "gauge", "Engine.IO sessions.", (int64_t)e.open);
+	metric_i64(
+		b, "sockets_polling", "gauge", "Those over HTTP long-polling.", (int64_t)e.polling);
+	metric_i64(
+		b, "sockets_opened_total", "counter", "Engine.IO handshakes.", (int64_t)e.opened);
+	metric_i64(b, "sockets_upgraded_total", "counter", "From polling to WebSocket.",
+		(int64_t)e.upgraded);
+	metric_i64(b, "sockets_slow_total", "counter", "Dropped: took their output too slowly.",
+		(int64_t)e.slow);
+	metric_i64(b, "sockets_timed_out_total", "counter", "Dropped: answered no ping.",
+		(int64_t)e.timed_out);
+	metric_i64(b, "sockets_connected", "gauge", "Sockets of people signed in.",
+		(int64_t)s.sockets);
+	metric_i64(b, "people_connected", "gauge", "People with a socket.", (int64_t)l.people);
+	metric_i64(b, "socket_events_total", "counter", "Events from clients.", (int64_t)s.events);
+	metric_i64(b, "socket_packets_total", "counter", "Packets to clients.", (int64_t)s.emitted);
+	metric_i64(b, "rooms", "gauge", "Rooms with a socket.", (int64_t)l.rooms);
+	metric_i64(b, "room_memberships", "gauge", "Sockets in rooms.", (int64_t)l.memberships);
+	metric_i64(b, "rooms_behind", "gauge", "Rooms that have to catch up.", (int64_t)l.behind);
+	metric_i64(b, "events_delivered_total", "counter", "Events handed to sockets.",
+		(int64_t)l.delivered);
+}
+
 static double seconds(struct timeval t)
 {
 	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
@@ -236,5 +275,6 @@ void metrics_write(struct buf *b)
 	write_histograms(b);
 	write_loop(b);
 	write_stores(b);
+	write_sockets(b);
 	write_process(b);
 }

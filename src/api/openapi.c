@@ -117,6 +117,11 @@ static void schema_write(struct json_out *j, const struct shape *s, bool inside_
 	json_end(j);
 }
 
+void shape_schema(struct json_out *j, const struct shape *s)
+{
+	schema_write(j, s, false);
+}
+
 /* ---- fields as schemas ---- */
 
 static void string_write(struct json_out *j, const struct field *f)
@@ -125,6 +130,7 @@ static void string_write(struct json_out *j, const struct field *f)
 		[CHARS_PLATFORM_ID] = "^[A-Za-z0-9_.:-]*$",
 		[CHARS_CODE] = "^[A-Za-z0-9]*$",
 		[CHARS_SLUG] = "^[a-z0-9-]*$",
+		[CHARS_CLIENT_ID] = "^[A-Za-z0-9-]*$",
 		[CHARS_HTTPS_URL] = "^(https://.+)?$",
 		[CHARS_RAW] = NULL};
 	struct str rest = str_of(f->words);
@@ -188,6 +194,9 @@ static void field_write(struct json_out *j, const struct field *f)
 	case FIELD_INTS:
 		list_write(j, f, "integer");
 		break;
+	case FIELD_OBJECTS:
+		list_write(j, f, "object");
+		break;
 	case FIELD_OBJECT:
 		type_write(j, "object", nullable);
 		json_ki64(j, "maxProperties", f->max);
@@ -221,6 +230,31 @@ static void parameters_write(struct json_out *j, const struct route *r)
 	json_end(j);
 }
 
+void body_schema(struct json_out *j, const struct field *fields)
+{
+	if (strcmp(fields[0].name, "*") == 0) {
+		field_write(j, &fields[0]);
+		return;
+	}
+	json_obj(j);
+	json_kstr(j, "type", STR("object"));
+	json_key(j, "properties");
+	json_obj(j);
+	for (const struct field *f = fields; f->name; f++)
+		if (f->in == IN_BODY) {
+			json_key(j, f->name);
+			field_write(j, f);
+		}
+	json_end(j);
+	json_key(j, "required");
+	json_arr(j);
+	for (const struct field *f = fields; f->name; f++)
+		if (f->in == IN_BODY && f->required)
+			json_z(j, f->name);
+	json_end(j);
+	json_end(j);
+}
+
 static void body_write(struct json_out *j, const struct route *r)
 {
 	bool needed = false;
@@ -237,27 +271,7 @@ static void body_write(struct json_out *j, const struct route *r)
 	json_key(j, "application/json");
 	json_obj(j);
 	json_key(j, "schema");
-	if (strcmp(r->fields[0].name, "*") == 0) {
-		field_write(j, &r->fields[0]);
-	} else {
-		json_obj(j);
-		json_kstr(j, "type", STR("object"));
-		json_key(j, "properties");
-		json_obj(j);
-		for (const struct field *f = r->fields; f->name; f++)
-			if (f->in == IN_BODY) {
-				json_key(j, f->name);
-				field_write(j, f);
-			}
-		json_end(j);
-		json_key(j, "required");
-		json_arr(j);
-		for (const struct field *f = r->fields; f->name; f++)
-			if (f->in == IN_BODY && f->required)
-				json_z(j, f->name);
-		json_end(j);
-		json_end(j);
-	}
+	body_schema(j, r->fields);
 	json_end(j);
 	json_end(j);
 	json_end(j);
@@ -407,6 +421,23 @@ static void scheme_write(
 	json_end(j);
 }
 
+void named_schemas(struct json_out *j, struct arena *a)
+{
+	json_key(j, "schemas");
+	json_obj(j);
+	json_key(j, "error");
+	schema_write(j,
+		shape_parse(a, "{error:str, code:str, correlation_id:str, field?:str,"
+			       " retry_after?:int, reason?:str?, expires_at?:time?, ttl?:int, "
+			       "epoch?:int}"),
+		true);
+	for (size_t i = 0; i < shape_name_count; i++) {
+		json_key(j, shape_names[i].name);
+		schema_write(j, shape_parse(a, shape_names[i].shape), true);
+	}
+	json_end(j);
+}
+
 static void components_write(struct json_out *j, struct arena *a)
 {
 	json_key(j, "components");
@@ -418,18 +449,7 @@ static void components_write(struct json_out *j, struct arena *a)
 	scheme_write(j, "public_key", "header", "X-API-Key",
 		"Of a front end; not needed where the operator has set none.");
 	json_end(j);
-	json_key(j, "schemas");
-	json_obj(j);
-	json_key(j, "error");
-	schema_write(j,
-		shape_parse(a, "{error:str, code:str, correlation_id:str, field?:str,"
-			       " retry_after?:int, reason?:str?, expires_at?:time?}"),
-		true);
-	for (size_t i = 0; i < shape_name_count; i++) {
-		json_key(j, shape_names[i].name);
-		schema_write(j, shape_parse(a, shape_names[i].shape), true);
-	}
-	json_end(j);
+	named_schemas(j, a);
 	json_end(j);
 }
 

@@ -10,6 +10,7 @@
 #include "api/metrics.h"
 #include "api/request.h"
 #include "api/server.h"
+#include "api/socket.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "gen/version.h"
@@ -63,7 +64,7 @@ static void watch_seen(struct task *t)
 		task_sleep(t, REWATCH_MS, watch_begin);
 		return;
 	}
-	if (!redis_is_up()) {
+	if (!redis_is_up() || !bus_caught_up()) {
 		task_sleep(t, WATCH_MS, watch_begin);
 		return;
 	}
@@ -148,6 +149,8 @@ static const char *readiness(void) /* NULL: ready */
 		return "The database is away";
 	if (!redis_is_up())
 		return "The cache is away";
+	if (!bus_caught_up())
+		return "The bus is away";
 	return state.phase == PHASE_STARTING ? "Starting" : NULL;
 }
 
@@ -252,6 +255,8 @@ static void write_errors(struct json_out *j, const struct health *h)
 		json_z(j, "Some database connections are away");
 	if (h->cache->err != OK)
 		json_z(j, "The cache is away");
+	else if (!bus_caught_up())
+		json_z(j, "The bus is away");
 	if (state.phase == PHASE_STARTING)
 		json_z(j, "Starting");
 	if (state.phase == PHASE_DRAINING)
@@ -267,7 +272,7 @@ static const char *health_status(const struct health *h)
 	if (h->database->err != OK || h->cache->err != OK)
 		return "unhealthy";
 	if (h->database->took_us > SLOW_US || h->cache->took_us > SLOW_US || s.up < s.connections ||
-		state.phase != PHASE_SERVING)
+		state.phase != PHASE_SERVING || !bus_caught_up())
 		return "degraded";
 	return "healthy";
 }

@@ -67,10 +67,10 @@ static const char *method_name(enum http_method m)
 static void request_tell(struct request *q, int status)
 {
 	enum tier tier = q->route ? q->route->tier : TIER_NONE;
-	bool probe = tier == TIER_PROBE || tier == TIER_HEALTH;
+	bool probe = tier == TIER_PROBE || tier == TIER_HEALTH || q->event;
 	int64_t us = (clock_ns() - q->started_ns) / 1000;
 	char client[ADDR_TEXT];
-	struct log_field f[9] = {LOG_Z("method", method_name(q->method)),
+	struct log_field f[9] = {LOG_Z("method", q->event ? "EVENT" : method_name(q->method)),
 		LOG_Z("route", q->route ? q->route->path : "none"), LOG_I("status", status),
 		LOG_I("duration_us", us), LOG_S("correlation_id", str_make(q->correlation, 36))};
 	size_t n = 5;
@@ -91,6 +91,11 @@ static void answer(struct request *q, int status, const char *type, struct str b
 	static struct buf lines;
 	struct exchange *x = q->x;
 
+	if (q->event) {
+		event_answer(q, body);
+		request_tell(q, status);
+		return;
+	}
 	if (!x) {
 		request_tell(q, 0);
 		return;
@@ -104,7 +109,7 @@ static void answer(struct request *q, int status, const char *type, struct str b
 
 /* ---- errors ---- */
 
-static void error_body(struct buf *b, const struct fault *f, const char *correlation)
+void error_body(struct buf *b, const struct fault *f, const char *correlation)
 {
 	struct json_out j;
 
@@ -121,6 +126,10 @@ static void error_body(struct buf *b, const struct fault *f, const char *correla
 		json_kstr(&j, "reason", f->reason);
 		json_ktime(&j, "expires_at", f->expires_at);
 	}
+	if (f->has_ttl)
+		json_ki64(&j, "ttl", f->ttl);
+	if (f->epoch)
+		json_ki64(&j, "epoch", f->epoch);
 	json_end(&j);
 }
 
@@ -153,6 +162,8 @@ static void request_ended(struct task *t)
 
 	if (!q->told)
 		request_tell(q, 0);
+	if (q->event)
+		event_ended(q);
 	request_free(q);
 }
 
@@ -225,10 +236,29 @@ static bool reply_fits(struct task *t)
 }
 #endif
 
+/* What stands in an answer by HTTP stands in an ack behind "ok". */
+static void reply_put_ok(struct buf *out)
+{
+	static const char ok[] = "{\"ok\":true";
+	bool empty = out->n == 2;
+
+	if (str_starts(buf_view(out), str_of(ok)))
+		return;
+	ASSERT(out->n >= 2 && out->p[0] == '{');
+	buf_reserve(out, sizeof(ok) - 1);
+	memmove(out->p + sizeof(ok) - (empty ? 1 : 0), out->p + 1, out->n - 1);
+	memcpy(out->p, ok, sizeof(ok) - 1);
+	if (!empty)
+		out->p[sizeof(ok) - 1] = ',';
+	out->n += sizeof(ok) - (empty ? 2 : 1);
+}
+
 static void reply_end(struct task *t, int status)
 {
 	struct request *q = request_of(t);
 
+	if (q->event)
+		reply_put_ok(&q->out);
 #ifdef PORTAL_FAULTS
 	if (!reply_fits(t)) {
 		task_fail(t, ERR_INTERNAL);

@@ -9,6 +9,7 @@
 #include "api/cors.h"
 #include "api/serve.h"
 #include "api/server.h"
+#include "api/socket.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "wire/forwarded.h"
@@ -32,7 +33,7 @@ static struct {
 #define POOLED true
 #endif
 
-static struct request *request_new(void)
+struct request *request_new(void)
 {
 	struct request *q = pool.idle;
 	struct buf head, out;
@@ -148,20 +149,18 @@ static bool peer_trusted(const struct addr *peer)
 	return false;
 }
 
-static void request_client(struct request *q, const struct addr *peer, const struct http_request *r)
+void client_address(const struct addr *peer, const struct http_request *r, struct addr *out)
 {
-	q->caller.level = -1;
 	if (config.proxies.count > 0 || peer->unix_peer)
-		(void)forwarded_client(
-			peer, r, config.proxies.items, config.proxies.count, &q->caller.addr);
+		(void)forwarded_client(peer, r, config.proxies.items, config.proxies.count, out);
 	else
-		q->caller.addr = *peer;
+		*out = *peer;
 }
 
 #define BOT_KEY_PREFIX "hbot_"
 #define BOT_KEY_LEN    (sizeof(BOT_KEY_PREFIX) - 1 + TOKEN_TEXT)
 
-static bool token_formed(struct str s)
+bool token_formed(struct str s)
 {
 	uint8_t raw[TOKEN_BYTES];
 
@@ -213,12 +212,17 @@ static void request_preflight(struct request *q, const struct route_match *m)
 	reply_empty_now(q, 204);
 }
 
+bool origin_foreign(const struct addr *peer, const struct http_request *r)
+{
+	return r->origin.p && !cors_listed(r) && !cors_own(r, peer_trusted(peer));
+}
+
 /* A post with the cookie from a page of somebody else (contract 0.3). */
 static bool request_foreign(
 	const struct request *q, const struct http_request *r, const struct addr *peer)
 {
-	return q->method == HTTP_POST && r->origin.p && !q->origin &&
-	       http_cookie(r, STR("psession")).p && !cors_own(r, peer_trusted(peer));
+	return q->method == HTTP_POST && http_cookie(r, STR("psession")).p &&
+	       origin_foreign(peer, r);
 }
 
 static struct str agent_cut(struct str s)
@@ -284,16 +288,22 @@ static void request_inject(struct request *q, const struct http_request *r)
 static void on_request(struct exchange *x, const struct http_request *r)
 {
 	const struct addr *peer = conn_peer(exchange_conn(x));
-	struct request *q = request_new();
+	struct request *q;
 	struct route_match m;
 
+	if (r->method != HTTP_OPTIONS && sockets_path(r->path)) {
+		sockets_request(x, r);
+		return;
+	}
+	q = request_new();
 	q->x = x;
 	q->started_ns = clock_ns();
 	q->method = r->method;
 	q->api = str_starts(r->path, STR("/v1/"));
 	q->origin = cors_listed(r);
 	request_correlate(q, r);
-	request_client(q, peer, r);
+	q->caller.level = -1;
+	client_address(peer, r, &q->caller.addr);
 	router_find(r->method, r->path, &m);
 	q->route = m.route;
 	if (r->method == HTTP_OPTIONS) {
@@ -399,8 +409,8 @@ int64_t in_time(const struct task *t, const char *name)
 
 const struct json *in_json(const struct task *t, const char *name)
 {
-	const struct value *v =
-		field_value(t, name, TYPE(FIELD_STRS) | TYPE(FIELD_INTS) | TYPE(FIELD_OBJECT));
+	const struct value *v = field_value(t, name,
+		TYPE(FIELD_STRS) | TYPE(FIELD_INTS) | TYPE(FIELD_OBJECTS) | TYPE(FIELD_OBJECT));
 
 	return v->has ? v->json : NULL;
 }

@@ -38,10 +38,11 @@ enum field_type {
 	FIELD_STR, /* min..max code points */
 	FIELD_INT, /* min..max */
 	FIELD_BOOL,
-	FIELD_TIME,  /* RFC 3339 */
-	FIELD_STRS,  /* array of strings, min..max elements */
-	FIELD_INTS,  /* array of integers, min..max elements */
-	FIELD_OBJECT /* any JSON object of min..max members; named "*": the whole body */
+	FIELD_TIME,    /* RFC 3339 */
+	FIELD_STRS,    /* array of strings, min..max elements */
+	FIELD_INTS,    /* array of integers, min..max elements */
+	FIELD_OBJECTS, /* array of objects, min..max elements, whose members the handler checks */
+	FIELD_OBJECT   /* any JSON object of min..max members; named "*": the whole body */
 };
 /* Character sets of FIELD_STR, checked after the length. */
 enum field_chars {
@@ -51,6 +52,7 @@ enum field_chars {
 	CHARS_PLATFORM_ID, /* A-Za-z0-9_.:- */
 	CHARS_CODE,        /* A-Za-z0-9 */
 	CHARS_SLUG,        /* a-z0-9- */
+	CHARS_CLIENT_ID,   /* A-Za-z0-9- */
 	CHARS_HTTPS_URL,   /* an https URL without spaces or control bytes, or "" */
 	CHARS_PLATFORM,    /* one of the setting PLATFORMS */
 	CHARS_RAW          /* whatever it is: the handler looks at it (length too) */

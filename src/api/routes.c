@@ -5,70 +5,7 @@
  * the file of its noun. A shape that two endpoints share gets a name in shape_names. */
 #include "api/route.h"
 #include "api/handlers.h"
-
-#define ID_MAX 9007199254740991 /* 2^53 - 1: what every JSON reader keeps exactly */
-
-#define FIELDS(...)                                                                                \
-	(const struct field[])                                                                     \
-	{                                                                                          \
-		__VA_ARGS__,                                                                       \
-		{                                                                                  \
-			.name = NULL                                                               \
-		}                                                                                  \
-	}
-#define NEED_STR(name_, chars_, min_, max_, help_)                                                 \
-	{                                                                                          \
-		.name = (name_), .in = IN_BODY, .type = FIELD_STR, .required = true,               \
-		.chars = (chars_), .min = (min_), .max = (max_), .help = (help_)                   \
-	}
-#define MAY_STR(name_, chars_, min_, max_, help_)                                                  \
-	{                                                                                          \
-		.name = (name_), .in = IN_BODY, .type = FIELD_STR, .nullable = true,               \
-		.chars = (chars_), .min = (min_), .max = (max_), .help = (help_)                   \
-	}
-#define NEED_INT(name_, min_, max_, help_)                                                         \
-	{                                                                                          \
-		.name = (name_), .in = IN_BODY, .type = FIELD_INT, .required = true,               \
-		.min = (min_), .max = (max_), .help = (help_)                                      \
-	}
-#define MAY_INT(name_, min_, max_, help_)                                                          \
-	{                                                                                          \
-		.name = (name_), .in = IN_BODY, .type = FIELD_INT, .nullable = true,               \
-		.min = (min_), .max = (max_), .help = (help_)                                      \
-	}
-#define MAY_BOOL(name_, help_)                                                                     \
-	{                                                                                          \
-		.name = (name_), .in = IN_BODY, .type = FIELD_BOOL, .nullable = true,              \
-		.help = (help_)                                                                    \
-	}
-#define MAY_WORD(name_, in_, words_, help_)                                                        \
-	{                                                                                          \
-		.name = (name_), .in = (in_), .type = FIELD_STR, .nullable = true, .max = 64,      \
-		.words = (words_), .help = (help_)                                                 \
-	}
-#define QUERY_STR(name_, chars_, min_, max_, help_)                                                \
-	{                                                                                          \
-		.name = (name_), .in = IN_QUERY, .type = FIELD_STR, .chars = (chars_),             \
-		.min = (min_), .max = (max_), .help = (help_)                                      \
-	}
-#define QUERY_INT(name_, min_, max_, def_, help_)                                                  \
-	{                                                                                          \
-		.name = (name_), .in = IN_QUERY, .type = FIELD_INT, .min = (min_), .max = (max_),  \
-		.def = (def_), .help = (help_)                                                     \
-	}
-#define PATH_STR(name_, chars_, min_, max_, help_)                                                 \
-	{                                                                                          \
-		.name = (name_), .in = IN_PATH, .type = FIELD_STR, .required = true,               \
-		.chars = (chars_), .min = (min_), .max = (max_), .help = (help_)                   \
-	}
-#define PATH_ID(help_)                                                                             \
-	{                                                                                          \
-		.name = "id", .in = IN_PATH, .type = FIELD_INT, .required = true, .min = 1,        \
-		.max = ID_MAX, .help = (help_)                                                     \
-	}
-#define PAGE(limit_)                                                                               \
-	QUERY_INT("offset", 0, 10000, 0, "how many to skip"),                                      \
-		QUERY_INT("limit", 1, 100, (limit_), "how many at most")
+#include "api/rows.h"
 
 #define PLATFORM_FIELDS                                                                            \
 	NEED_STR("platform", CHARS_PLATFORM, 1, 64, "where the account is"),                       \
@@ -80,6 +17,26 @@
 		NEED_STR("platform_avatar_url", CHARS_HTTPS_URL, 0, 512,                           \
 			"the person's picture there, \"\": none")
 #define CODE_FIELD NEED_STR("code", CHARS_CODE, 8, 8, "case-sensitive")
+
+#define CHAT_ID     PATH_ID("of the chat")
+#define INVITE_CODE PATH_STR("code", CHARS_ANY, 1, 64, "of an invite, or a slug")
+#define SLUG_FIELD  MAY_STR("slug", CHARS_SLUG, 2, 32, "its address; makes it public")
+#define CHAT_FIELDS                                                                                \
+	MAY_STR("name", CHARS_ANY, 2, 64, "shown to people"),                                      \
+		MAY_STR("description", CHARS_TEXT, 0, 500, "shown to people"),                     \
+		MAY_STR("slug", CHARS_SLUG, 2, 32, "makes it public; null: private"),              \
+		MAY_WORD("wipe_preset", IN_BODY, "1m 15m 1h 4h 24h off",                           \
+			"how long after its first message a chat is emptied"),                     \
+		MAY_BOOL("history_visible", "may those who join read what was before")
+
+#define MESSAGE_FIELDS                                                                             \
+	NEED_STR("content", CHARS_RAW, 0, 65536,                                                   \
+		"a CiphertextV2 bundle: {\"v\":2,\"epoch\":N,\"ct\":\"<base64>\"}, at most 4096 "  \
+		"characters"),                                                                     \
+		MAY_STR("client_id", CHARS_CLIENT_ID, 1, 36, "names the message to its sender")
+#define MESSAGE_ERRORS                                                                             \
+	"BAD_CIPHERTEXT CHAT_NOT_FOUND BANNED MUTED NOT_JOINED EPOCH_MISMATCH NO_ROOM_KEY "        \
+	"MESSAGE_RATE"
 
 /* clang-format off */
 const struct shape_name shape_names[] = {
@@ -110,6 +67,14 @@ const struct shape_name shape_names[] = {
 	 " label:str?, slug:str?, description:str, avatar_url:str?, archived:bool, member_count:int, online:int,"
 	 " created_at:time, last_activity_at:time, config?:{wipe_preset:str, history_visible:bool}}",
 	 "A chat; `config` only for those who manage it."},
+	{"chat_person", "{id:int, username:str, avatar_url:str?, permission_level:int}", "A person as chats show them."},
+	{"invite",
+	 "{code:str, chat_id:int, created_by_id:int, created_at:time, expires_at:time?, uses:int, max_uses:int?}",
+	 "An invite to a chat; `max_uses` null: any number."},
+	{"history_item",
+	 "{chat_id:int, chat_name:str, id:str, sender:@chat_person?, permission_level:int, content:str, type:(user|system),"
+	 " epoch:int, timestamp:time, client_id:str?}",
+	 "A message; those of the system are plaintext, of epoch 0."},
 	{"message", "{message:str}", "A sentence."},
 };
 const size_t shape_name_count = sizeof(shape_names) / sizeof(*shape_names);
@@ -120,6 +85,11 @@ const size_t shape_name_count = sizeof(shape_names) / sizeof(*shape_names);
 #define OPEN_ROW(path_, begin_)    .method = HTTP_GET, .path = (path_), .tier = TIER_PUBLIC, .cred = CRED_PUBLIC | CRED_SESSION, .begin = (begin_), .status = 200
 #define ADMIN_ROW(method_, path_, begin_) .method = (method_), .path = "/v1/admin/" path_, .tier = TIER_ADMIN, .cred = CRED_SESSION, .level = 2, .begin = (begin_), .status = 200
 #define PAGE_ROW(path_, tier_, begin_)  .method = HTTP_GET, .path = (path_), .tier = (tier_), .cred = CRED_NONE, .begin = (begin_), .status = 200
+
+#define MODERATION_ROW(path_, begin_) MY_ROW(HTTP_POST, "/v1/portal/" path_, begin_), .reply = "{ok:bool}"
+#define WHOM NEED_INT("user_id", 1, ID_MAX, "whom; not the caller")
+#define WHY MAY_STR("reason", CHARS_TEXT, 0, 500, "for the records and the person")
+#define DAYS_30 2592000
 
 const struct route routes[] = {
 	/* ---- signing in (contract section 1) ---- */
@@ -202,9 +172,119 @@ const struct route routes[] = {
 	{OPEN_ROW("/v1/users/{id}", user_get), .fields = FIELDS(PATH_ID("of the person")),
 	 .reply = "@profile", .errors = "USER_NOT_FOUND", .help = "A person's public profile."},
 
+	/* ---- moderation (section 3.4) ---- */
+	{MODERATION_ROW("chats/{id}/kick", chats_kick), .fields = FIELDS(CHAT_ID, WHOM, WHY),
+	 .errors = "CHAT_NOT_FOUND USER_NOT_FOUND ACCESS_DENIED", .help = "Puts a person out of a chat, on every device."},
+	{MODERATION_ROW("chats/{id}/ban", chats_ban),
+	 .fields = FIELDS(CHAT_ID, WHOM, MAY_INT("duration", 0, DAYS_30, "seconds; 0, the default: for ever"), WHY),
+	 .errors = "CHAT_NOT_FOUND USER_NOT_FOUND ACCESS_DENIED", .help = "Puts a person out of a chat, who may not come back."},
+	{MODERATION_ROW("chats/{id}/unban", chats_unban), .fields = FIELDS(CHAT_ID, WHOM, WHY),
+	 .errors = "CHAT_NOT_FOUND USER_NOT_FOUND ACCESS_DENIED", .help = "Lifts a ban."},
+	{MODERATION_ROW("chats/{id}/mute", chats_mute),
+	 .fields = FIELDS(CHAT_ID, WHOM, MAY_INT("duration", 0, 86400, "seconds; 0: until lifted; default 300"), WHY),
+	 .errors = "CHAT_NOT_FOUND USER_NOT_FOUND ACCESS_DENIED", .help = "A person may read, but not write, in a chat."},
+	{MODERATION_ROW("chats/{id}/unmute", chats_unmute), .fields = FIELDS(CHAT_ID, WHOM),
+	 .errors = "CHAT_NOT_FOUND USER_NOT_FOUND ACCESS_DENIED", .help = "Lifts a mute of the chat; a hard mute stays."},
+	{MODERATION_ROW("chats/{id}/warn", chats_warn), .fields = FIELDS(CHAT_ID, WHOM, WHY),
+	 .errors = "CHAT_NOT_FOUND USER_NOT_FOUND ACCESS_DENIED", .help = "Warns a person; for Moderators and above."},
+	{MODERATION_ROW("chats/{id}/timeout", chats_timeout),
+	 .fields = FIELDS(CHAT_ID, WHOM, NEED_INT("duration", 60, DAYS_30, "seconds"), WHY),
+	 .errors = "CHAT_NOT_FOUND USER_NOT_FOUND ACCESS_DENIED",
+	 .help = "Ends a person's sessions and refuses their logins for a while; for Moderators and above."},
+	{MODERATION_ROW("hard-mute", hard_mute), .level = 2,
+	 .fields = FIELDS(WHOM, MAY_INT("duration", 0, DAYS_30, "seconds; 0, the default: until lifted"), WHY),
+	 .errors = "USER_NOT_FOUND ACCESS_DENIED", .help = "A person may not write anywhere."},
+	{MODERATION_ROW("hard-unmute", hard_unmute), .level = 2, .fields = FIELDS(WHOM, WHY),
+	 .errors = "USER_NOT_FOUND ACCESS_DENIED", .help = "Lifts a hard mute."},
+
+	{MY_ROW(HTTP_POST, "/v1/portal/keys", key_register),
+	 .fields = FIELDS(NEED_STR("public_key", CHARS_RAW, 44, 44, "X25519, base64")),
+	 .reply = "{status:(registered|unchanged)}",
+	 .help = "Registers this session's public key. Another than before drops every blob kept for it."},
+	{MY_ROW(HTTP_GET, "/v1/portal/chats/{id}/key", key_get), .fields = FIELDS(PATH_ID("of the chat")),
+	 .reply = "{epoch:int, blob:str?, from_public_key:str?}", .errors = "CHAT_NOT_FOUND",
+	 .help = "The chat's current epoch, and the blob of its key for this session."},
+
 	/* ---- notifications (section 7) ---- */
 	{MY_ROW(HTTP_GET, "/v1/notifications/unread-count", notifications_unread_count), .with = "unread",
 	 .reply = "{unread:int}", .help = "How many notifications are unread."},
+
+	/* ---- chats (section 3.1) ---- */
+	{OPEN_ROW("/v1/portal/directory", chats_directory),
+	 .fields = FIELDS(QUERY_STR("q", CHARS_ANY, 0, 64, "part of a name or slug"), PAGE(50)),
+	 .reply = "{chats:[@chat], total:int, offset:int, limit:int}",
+	 .help = "Official chats, then public ones, the busiest first."},
+	{OPEN_ROW("/v1/portal/chats", chats_list),
+	 .fields = FIELDS(QUERY_INT("offset", 0, 10000, 0, "how many to skip"),
+		QUERY_INT("limit", 1, 500, 100, "how many at most")),
+	 .reply = "[@chat]", .help = "The caller's private chats, then those of the directory."},
+	{.method = HTTP_POST, .path = "/v1/portal/chats", .tier = TIER_AUTH, .cred = CRED_SESSION, .begin = chats_create,
+	 .status = 201, .fields = FIELDS(NEED_STR("name", CHARS_ANY, 2, 64, "shown to people"), SLUG_FIELD,
+		MAY_STR("description", CHARS_TEXT, 0, 500, "shown to people")),
+	 .reply = "@chat", .errors = "PREMIUM_REQUIRED CHAT_SLOTS SLUG_TAKEN",
+	 .help = "Makes a chat: public with a slug, else private. Needs a subscription and a free slot."},
+	{MY_ROW(HTTP_GET, "/v1/portal/chats/{id}", chats_get), .fields = FIELDS(CHAT_ID), .reply = "@chat",
+	 .errors = "CHAT_NOT_FOUND", .help = "One chat; those of others that are private look absent."},
+	{MY_ROW(HTTP_GET, "/v1/portal/chats/{id}/members", chats_members), .fields = FIELDS(CHAT_ID, PAGE(50)),
+	 .reply = "{members:[{user:@chat_person, is_owner:bool, is_online:bool, joined_at:time?}], total:int, offset:int, limit:int}",
+	 .errors = "CHAT_NOT_FOUND", .help = "Owner and members; of official and public chats those present."},
+	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/config/update", chats_config), .fields = FIELDS(CHAT_ID, CHAT_FIELDS),
+	 .reply = "@message", .errors = "CHAT_NOT_FOUND ACCESS_DENIED SLUG_TAKEN",
+	 .help = "Changes a chat; for its managers. A slug makes it public, null private."},
+	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/delete", chats_delete), .fields = FIELDS(CHAT_ID),
+	 .reply = "@message", .errors = "CHAT_NOT_FOUND ACCESS_DENIED",
+	 .help = "Destroys a chat and everything about it; for its owner and Owners of the platform."},
+	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/leave", chats_leave), .fields = FIELDS(CHAT_ID),
+	 .reply = "@message", .errors = "CHAT_NOT_FOUND CONFLICT", .help = "Ends the caller's membership."},
+	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/invites", invites_create),
+	 .fields = FIELDS(CHAT_ID, {.name = "expires_at", .in = IN_BODY, .type = FIELD_TIME, .nullable = true,
+			.help = "default: never"},
+		MAY_INT("max_uses", 1, ID_MAX, "default: any number")),
+	 .reply = "@invite", .errors = "CHAT_NOT_FOUND ACCESS_DENIED INVITE_QUOTA",
+	 .help = "Makes an invite; for the chat's managers."},
+	{MY_ROW(HTTP_GET, "/v1/portal/chats/{id}/invites", invites_list), .fields = FIELDS(CHAT_ID),
+	 .reply = "{invites:[@invite]}", .errors = "CHAT_NOT_FOUND ACCESS_DENIED",
+	 .help = "The chat's live invites; for its managers."},
+	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/invites/{code}/delete", invites_delete),
+	 .fields = FIELDS(CHAT_ID, INVITE_CODE), .reply = "@message",
+	 .errors = "CHAT_NOT_FOUND ACCESS_DENIED INVITE_NOT_FOUND", .help = "Revokes an invite; for the chat's managers."},
+	{MY_ROW(HTTP_GET, "/v1/portal/chats/{id}/activity", chats_activity), .fields = FIELDS(CHAT_ID, PAGE(50)),
+	 .reply = "{events:[{user:@chat_person, action:(join|leave|kick|ban|unban|mute|unmute|warn|timeout|clear),"
+		  " method:(direct|vanity|invite)?, invite_code:str?, created_at:time}], total:int, offset:int, limit:int}",
+	 .errors = "CHAT_NOT_FOUND ACCESS_DENIED", .help = "What happened in a chat, newest first; for its managers."},
+	/* ---- messages (3.2) ---- */
+	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/messages", messages_send), .fields = FIELDS(CHAT_ID, MESSAGE_FIELDS),
+	 .reply = "{id:str}", .errors = MESSAGE_ERRORS,
+	 .help = "Sends a message, when this session is in the room. With `client_id` a retry is safe for 10 minutes."},
+	{MY_ROW(HTTP_GET, "/v1/portal/chats/{id}/history", messages_history),
+	 .fields = FIELDS(CHAT_ID, QUERY_STR("before", CHARS_ANY, 1, 41, "a message id: the newest before it"),
+		QUERY_STR("after", CHARS_ANY, 1, 41, "a message id: the oldest after it"),
+		QUERY_INT("limit", 1, 500, 100, "how many at most")),
+	 .reply = "[@history_item]", .errors = "CHAT_NOT_FOUND BANNED", .help = "Messages, oldest first; without an id the newest."},
+	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/messages/delete", messages_delete),
+	 .fields = FIELDS(CHAT_ID, {.name = "ids", .in = IN_BODY, .type = FIELD_STRS, .required = true, .min = 1, .max = 100,
+		.help = "of messages"}),
+	 .reply = "{deleted:int}", .errors = "CHAT_NOT_FOUND BANNED ACCESS_DENIED",
+	 .help = "Deletes messages: one's own, moderators any. Ids that are not there are passed over."},
+	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/messages/delete-mine", messages_delete_mine), .fields = FIELDS(CHAT_ID),
+	 .reply = "{deleted:int}", .errors = "CHAT_NOT_FOUND BANNED", .help = "Deletes all of the caller's messages in a chat."},
+	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/messages/delete-last", messages_delete_last),
+	 .fields = FIELDS(CHAT_ID, NEED_INT("count", 1, 100, "how many")), .reply = "{deleted:int}",
+	 .errors = "CHAT_NOT_FOUND BANNED ACCESS_DENIED", .help = "Deletes the newest messages; for those who moderate the chat."},
+	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/clear", messages_clear), .fields = FIELDS(CHAT_ID),
+	 .reply = "{ok:bool, cleared:int}", .errors = "CHAT_NOT_FOUND BANNED ACCESS_DENIED",
+	 .help = "Deletes all messages and starts a new epoch; for the chat's owner, Admins and above."},
+
+	/* ---- ways in ---- */
+	{MY_ROW(HTTP_GET, "/v1/portal/resolve/{code}", resolve_get), .fields = FIELDS(INVITE_CODE),
+	 .reply = "{chat:@chat, method:(invite|vanity)}", .errors = "INVITE_NOT_FOUND",
+	 .help = "What an invite or a slug leads to, without joining."},
+	{MY_ROW(HTTP_POST, "/v1/portal/resolve/{code}", resolve_join), .fields = FIELDS(INVITE_CODE),
+	 .reply = "{chat:@chat, method:(invite|vanity), joined:bool}", .errors = "INVITE_NOT_FOUND BANNED",
+	 .help = "Joins what an invite or a slug leads to; `joined`: a membership was made."},
+	{MY_ROW(HTTP_GET, "/v1/portal/status", chats_status), .fields = FIELDS(PAGE(50)),
+	 .reply = "{online:int, users:[{user:@chat_person, session_id:str}], muted:{until:time?}?}",
+	 .help = "Who is connected, and whether the caller is muted everywhere."},
 
 	/* ---- bots (section 6) ---- */
 	{OPEN_ROW("/v1/bots", bots_list), .fields = FIELDS(PAGE(50)), .reply = "[@bot]", .help = "All bots."},
@@ -258,6 +338,33 @@ const struct route routes[] = {
 	 .help = "Sets the figures that the bot reported to zero."},
 	{ADMIN_ROW(HTTP_POST, "bots/{id}/delete", admin_bots_delete), .fields = FIELDS(PATH_ID("of the bot")),
 	 .reply = "@message", .errors = "BOT_NOT_FOUND ACCESS_DENIED", .help = "Removes a bot; its key is dead at once."},
+
+	{ADMIN_ROW(HTTP_GET, "chats", admin_chats_list),
+	 .fields = FIELDS(QUERY_STR("q", CHARS_ANY, 0, 64, "part of a name or slug"), PAGE(50)),
+	 .reply = "{chats:[@chat], total:int, offset:int, limit:int}",
+	 .help = "Open chats, one's own, and those of people below."},
+	{.method = HTTP_POST, .path = "/v1/admin/chats", .tier = TIER_ADMIN, .cred = CRED_SESSION, .level = 2,
+	 .begin = admin_chats_create, .status = 201,
+	 .fields = FIELDS(NEED_STR("name", CHARS_ANY, 2, 64, "shown to people"), SLUG_FIELD,
+		MAY_STR("description", CHARS_TEXT, 0, 500, "shown to people")),
+	 .reply = "{message:str, chat:@chat}", .errors = "ACCESS_DENIED SLUG_TAKEN", .help = "Makes an official chat."},
+	{ADMIN_ROW(HTTP_GET, "chats/{id}", admin_chats_get), .fields = FIELDS(CHAT_ID), .reply = "@chat",
+	 .errors = "CHAT_NOT_FOUND ACCESS_DENIED", .help = "One chat."},
+	{ADMIN_ROW(HTTP_POST, "chats/{id}/update", admin_chats_update),
+	 .fields = FIELDS(CHAT_ID, CHAT_FIELDS, MAY_STR("label", CHARS_ANY, 0, 32, "shown beside the name; null: none")),
+	 .reply = "{message:str, chat:@chat}", .errors = "CHAT_NOT_FOUND ACCESS_DENIED SLUG_TAKEN",
+	 .help = "Changes a chat."},
+	{ADMIN_ROW(HTTP_POST, "chats/{id}/delete", admin_chats_delete), .fields = FIELDS(CHAT_ID),
+	 .reply = "@message", .errors = "CHAT_NOT_FOUND ACCESS_DENIED", .help = "Destroys a chat and everything about it."},
+	{ADMIN_ROW(HTTP_POST, "chats/{id}/kick", admin_chats_kick),
+	 .fields = FIELDS(CHAT_ID, NEED_INT("user_id", 1, ID_MAX, "who"),
+		MAY_STR("reason", CHARS_TEXT, 0, 500, "kept with the person's record")),
+	 .reply = "{ok:bool}", .errors = "CHAT_NOT_FOUND ACCESS_DENIED USER_NOT_FOUND",
+	 .help = "Puts a person out of a chat on every device."},
+	{ADMIN_ROW(HTTP_POST, "chats/{id}/transfer", admin_chats_transfer),
+	 .fields = FIELDS(CHAT_ID, NEED_INT("user_id", 1, ID_MAX, "the new owner")),
+	 .reply = "{message:str, chat:@chat}", .errors = "CHAT_NOT_FOUND ACCESS_DENIED USER_NOT_FOUND",
+	 .help = "Gives a chat to another person."},
 
 	/* ---- statistics and monitoring (section 9) ---- */
 	{PAGE_ROW("/v1/version", TIER_HEALTH, operations_version),

@@ -3,6 +3,7 @@
  *   request.c: on_request (admission: route, method, origin, probes) -> task
  *   gate.c:    gate_begin: limit, credential, body and fields, level -> route->begin
  *   reply.c:   reply_* or a failure -> headers, body, log line, figures -> http_reply
+ *   event.c:   a socket's event -> the same task with gate_fields first and sio_ack last
  *
  * A struct request comes from a pool. It ends with its task, or, when it was answered without
  * one, with the answer. */
@@ -13,12 +14,18 @@
 #include "api/request.h"
 #include "api/router.h"
 #include "hub/http.h"
+#include "hub/sio.h"
 #include "store/bot.h"
 #include "store/session.h"
 
 struct request {
 	struct request *next_free;
 	struct exchange *x;        /* NULL once answered, or when the client has left */
+	bool event;                /* a socket's event: no exchange */
+	struct socket *socket;     /* of an event; NULL when it has gone */
+	int64_t ack;               /* of an event */
+	struct list turn;          /* among the events of its socket */
+	struct op waits;           /* for the events before it */
 	struct task *task;         /* NULL: answered without one */
 	const struct route *route; /* NULL: none matched */
 	enum http_method method;
@@ -49,17 +56,28 @@ struct request {
 
 /* request.c */
 struct request *request_of(const struct task *t);
+struct request *request_new(void);
 void request_free(struct request *q);
+void client_address(const struct addr *peer, const struct http_request *r, struct addr *out);
+/* Does the request name an origin that is neither listed nor the server's own? */
+bool origin_foreign(const struct addr *peer, const struct http_request *r);
+bool token_formed(struct str s);     /* has the form of a session token */
 void correlation_make(char out[37]); /* a fresh id */
 
-/* gate.c: the first step of every request. */
+/* gate.c: the first step of every request; and of an event, whose socket has passed before. */
 void gate_begin(struct task *t);
+void gate_fields(struct task *t);
 
 /* reply.c */
 extern const struct task_ops request_ops;
 /* Answers a request that has no task. */
 void reply_now(struct request *q, const struct fault *f);
 void reply_empty_now(struct request *q, int status);
+void error_body(struct buf *b, const struct fault *f, const char *correlation);
 void reply_broken(enum err e, const struct addr *peer, struct buf *head, struct buf *body);
+
+/* event.c */
+void event_answer(struct request *q, struct str body);
+void event_ended(struct request *q); /* with its task */
 
 #endif

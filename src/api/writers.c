@@ -65,6 +65,17 @@ void write_person(struct json_out *j, int64_t id, struct str username, struct st
 	json_end(j);
 }
 
+void write_chat_person(struct json_out *j, int64_t id, struct str username, struct str avatar_url,
+	int permission_level)
+{
+	json_obj(j);
+	json_ki64(j, "id", id);
+	json_kstr(j, "username", username);
+	json_kstr(j, "avatar_url", avatar_url);
+	json_ki64(j, "permission_level", permission_level);
+	json_end(j);
+}
+
 void write_bot(struct json_out *j, const struct bot *b, enum bot_view view)
 {
 	json_obj(j);

@@ -11,6 +11,9 @@
 void write_user(struct json_out *j, const struct user *u);       /* fields of @user, GET me */
 void write_profile(struct json_out *j, const struct profile *p); /* fields of @profile */
 void write_person(struct json_out *j, int64_t id, struct str username, struct str avatar_url);
+/* A person as chats show them. */
+void write_chat_person(struct json_out *j, int64_t id, struct str username, struct str avatar_url,
+	int permission_level);
 
 enum bot_view {
 	BOT_PUBLIC,  /* @bot for everyone */

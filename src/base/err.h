@@ -18,6 +18,12 @@
 	X(ACCOUNT_BANNED, 403, "Account banned")                                                   \
 	X(ACCOUNT_TIMEOUT, 403, "Account timed out")                                               \
 	X(ORIGIN, 403, "Origin not allowed")                                                       \
+	X(PREMIUM_REQUIRED, 403, "Premium required")                                               \
+	X(BANNED, 403, "You are banned from this chat")                                            \
+	X(MUTED, 403, "You are muted")                                                             \
+	X(NOT_JOINED, 403, "Join the chat first")                                                  \
+	X(EPOCH_MISMATCH, 403, "Not the chat's current epoch")                                     \
+	X(NO_ROOM_KEY, 403, "No key for the chat's current epoch")                                 \
 	X(NOT_FOUND, 404, "Not found")                                                             \
 	X(USER_NOT_FOUND, 404, "User not found")                                                   \
 	X(CHAT_NOT_FOUND, 404, "Chat not found")                                                   \
@@ -32,10 +38,17 @@
 	X(PLATFORM_TAKEN, 409, "Platform is already linked")                                       \
 	X(LAST_PLATFORM, 409, "The last platform cannot be unlinked")                              \
 	X(LAST_OWNER, 409, "The last owner cannot be removed")                                     \
+	X(KEY_EXISTS, 409, "Another made the key first")                                           \
+	X(CHAT_SLOTS, 409, "No free chat slot")                                                    \
+	X(SLUG_TAKEN, 409, "The address is taken")                                                 \
+	X(INVITE_QUOTA, 409, "Too many live invites")                                              \
 	X(TOO_LARGE, 413, "Request body too large")                                                \
 	X(MEDIA_TYPE, 415, "Content-Type must be application/json")                                \
+	X(BAD_CIPHERTEXT, 422, "Content is not a CiphertextV2 bundle")                             \
 	X(RATE_LIMITED, 429, "Too many requests")                                                  \
 	X(TOO_MANY_PENDING_CODES, 429, "Too many pending login codes")                             \
+	X(MESSAGE_RATE, 429, "Too many messages")                                                  \
+	X(TOO_MANY_SOCKETS, 429, "Too many sockets")                                               \
 	X(HEADERS_TOO_LARGE, 431, "Request headers too large")                                     \
 	X(INTERNAL, 500, "Internal server error")                                                  \
 	X(UNAVAILABLE, 503, "Service unavailable")

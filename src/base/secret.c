@@ -165,6 +165,25 @@ bool base64url_decode(struct str s, uint8_t *out, size_t n)
 	       got == n;
 }
 
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool hex_decode(struct str s, uint8_t *out, size_t n)
+{
+	if (s.n != 2 * n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		int high = hex_digit(s.p[2 * i]), low = hex_digit(s.p[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
 void hex_encode(const uint8_t *p, size_t n, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -190,4 +209,16 @@ uint64_t str_hash(struct str s)
 	crypto_shorthash(h, (const uint8_t *)s.p, s.n, key);
 	memcpy(&out, h, sizeof(out));
 	return out;
+}
+
+/* A point of low order gives zero with any scalar, which libsodium refuses. */
+bool secret_public_key(struct str text)
+{
+	static const uint8_t scalar[crypto_scalarmult_SCALARBYTES] = {8};
+	uint8_t key[crypto_scalarmult_BYTES], shared[crypto_scalarmult_BYTES];
+	size_t got;
+
+	return sodium_base642bin(key, sizeof(key), text.p, text.n, NULL, &got, NULL,
+		       sodium_base64_VARIANT_ORIGINAL) == 0 &&
+	       got == sizeof(key) && crypto_scalarmult(shared, scalar, key) == 0;
 }

@@ -38,5 +38,10 @@ bool secret_open(struct str in, uint8_t *out);
 size_t base64url_encode(const uint8_t *p, size_t n, char *out); /* no padding; ceil(n*4/3) chars */
 bool base64url_decode(struct str s, uint8_t *out, size_t n);    /* exactly n bytes, no padding */
 void hex_encode(const uint8_t *p, size_t n, char *out);         /* 2n lower-case digits */
+bool hex_decode(struct str s, uint8_t *out, size_t n);          /* exactly n bytes, lower case */
+
+/* Is this an X25519 public key that may be used: standard base64 of 32 bytes, not of low order
+ * (RFC 7748, section 6.1)? */
+bool secret_public_key(struct str text);
 
 #endif

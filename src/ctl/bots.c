@@ -2,6 +2,7 @@
 #include "base/config.h"
 #include "ctl/ctl.h"
 #include "store/bot.h"
+#include "store/push.h"
 #include "store/user_admin.h"
 
 #define RATE_LIMIT 1000
@@ -112,27 +113,33 @@ void ctl_bot_register(struct task *t)
 		create(t);
 }
 
-/* ---- bot regenerate-key: seen -> rekeyed ---- */
+/* ---- bot regenerate-key: seen -> rekeyed -> rekey_told ---- */
 struct rekey {
 	struct bot bot;
 	bool done;
 	struct bot_key key;
 };
 
-static void rekeyed(struct task *t)
+static void rekey_told(struct task *t)
 {
 	struct rekey *f = task_frame(t);
 	struct json_out *j = ctl_json();
 
-	if (!f->done) {
-		ctl_fail(t, "the bot was changed meanwhile; try again");
-		return;
-	}
 	json_obj(j);
 	json_ki64(j, "id", f->bot.id);
 	json_kstr(j, "api_key", str_make(f->key.text, sizeof(f->key.text)));
 	json_end(j);
 	ctl_done(t);
+}
+
+static void rekeyed(struct task *t)
+{
+	const struct rekey *f = task_frame(t);
+
+	if (f->done)
+		push_bots_changed(t, rekey_told);
+	else
+		ctl_fail(t, "the bot was changed meanwhile; try again");
 }
 
 static void seen(struct task *t)

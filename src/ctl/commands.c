@@ -29,7 +29,7 @@ const struct ctl_command ctl_commands[] = {
 			{"--rate-limit", OPTION_INT, false,
 				"reports and look-ups an hour (1000)"}}},
 	{"bot list", NEEDS_PG, false, ctl_bot_list, "registered bots", {{0}}},
-	{"bot regenerate-key", NEEDS_PG, true, ctl_bot_regenerate_key,
+	{"bot regenerate-key", NEEDS_PG | WANTS_REDIS, true, ctl_bot_regenerate_key,
 		"a new key for a bot; the old one is dead at once",
 		{{"BOT", OPTION_INT, true, "id of the bot"}}},
 	{"session list", NEEDS_PG, false, ctl_session_list, "a person's live sessions", {WHO}},

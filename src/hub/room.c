@@ -259,6 +259,11 @@ bool live_in_room(const struct live *l, int64_t chat_id)
 	return m && m->joined;
 }
 
+bool room_here(int64_t chat_id)
+{
+	return room_find(chat_id);
+}
+
 /* ---- joining ---- */
 
 /* The membership that a join has begun; NULL when it is gone, or another's. */
@@ -322,6 +327,15 @@ enum err join_check(const struct join *j)
 	if (!join_member(j))
 		return ERR_CONFLICT;
 	return j->loss == hub_rooms.losses ? OK : ERR_UNAVAILABLE;
+}
+
+void live_entered(struct join *j, int64_t gate)
+{
+	struct member *m = join_member(j);
+
+	ASSERT(m && !j->done);
+	if (gate > (int64_t)m->gate)
+		m->gate = (uint32_t)gate & GATE_MAX;
 }
 
 void live_joined(struct join *j, struct stream_id cursor)

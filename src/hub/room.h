@@ -58,11 +58,15 @@ struct join *live_join(struct task *t, struct live *l, int64_t chat_id, task_fn 
  * live_join; ERR_CONFLICT: the socket has left meanwhile, or is gone. Then what the room's script
  * has done is the caller's to undo. */
 enum err join_check(const struct join *j) MUST_CHECK;
+/* Before live_joined: the room's gate (store/epoch.h) at which the room's script let it in. A
+ * removal up to it was before this join, however late it is heard of. */
+void live_entered(struct join *j, int64_t gate);
 /* cursor: the last id that the room's stream had given when it was read for the ack (not that of
  * its last entry: after a clear there is none). */
 void live_joined(struct join *j, struct stream_id cursor);
 void live_leave(struct live *l, int64_t chat_id); /* nothing when it is not in */
 bool live_in_room(const struct live *l, int64_t chat_id);
+bool room_here(int64_t chat_id); /* a socket of this process is in it, or joining */
 
 /* How many sessions are present in a room in all processes, as its script last told (or the bus:
  * TO_COUNT); decides the audiences TO_ROSTER and TO_FEW. */

@@ -60,6 +60,7 @@ static struct stream_id position_of(const struct bus_message *m)
 static struct note *note_new(const struct bus_message *m)
 {
 	struct note *n = calloc(1, sizeof(*n));
+	int64_t gate;
 
 	if (!n)
 		PANIC("out of memory");
@@ -67,6 +68,8 @@ static struct note *note_new(const struct bus_message *m)
 	n->leaves = m->audience == 'x' || m->audience == 'd';
 	if (!n->leaves)
 		n->position = position_of(m);
+	else if (m->position.p && str_to_i64(m->position, &gate) && gate > 0)
+		n->gate = (uint32_t)gate & GATE_MAX;
 	if (m->event.p)
 		sio_share(&n->shared, STR("/"), m->event, &m->data, 1);
 	return n;
@@ -122,6 +125,8 @@ static bool member_send(struct member *m, const struct note *n)
 {
 	if (is_id(n->position) && stream_id_compare(n->position, m->cursor) <= 0)
 		return true; /* what its join has read accounts for it */
+	if (n->gate > 0 && n->gate <= m->gate)
+		return true; /* it came in behind that removal */
 	note_send(n, m->live);
 	if (n->leaves)
 		member_free(m);

@@ -7,6 +7,8 @@
 #include "base/map.h"
 #include "hub/room.h"
 
+#define GATE_MAX 0x7fffffffU
+
 /* What one socket or room may have waiting; with more its sockets are closed (and come back). */
 #define KEPT_MAX 4096
 
@@ -14,6 +16,7 @@
 struct note {
 	struct eio_shared shared;
 	struct stream_id position; /* 0-0: none */
+	uint32_t gate;             /* of a removal; 0: none */
 	uint32_t refs;
 	bool leaves; /* who gets it leaves the room behind it */
 };
@@ -35,8 +38,9 @@ struct member { /* a socket in a room, or on its way in; a socket in many rooms 
 	struct member *next;     /* of the socket */
 	struct joining *joining; /* NULL: none under way */
 	struct stream_id cursor;
-	uint32_t at; /* its place in room->members */
-	bool joined;
+	uint32_t at;         /* its place in room->members */
+	uint32_t joined : 1; /* it is in, and not only on its way */
+	uint32_t gate : 31;  /* of the room, when it came in */
 };
 
 struct person {

@@ -42,6 +42,9 @@ struct fault {
 	bool has_ban;        /* reason and expires_at are meant (403 banned, timeout) */
 	struct str reason;
 	int64_t expires_at; /* us; 0: null */
+	bool has_ttl;       /* ttl is meant (403 muted) */
+	int64_t ttl;        /* seconds; 0: until lifted */
+	int64_t epoch;      /* the current one (403 epoch mismatch) */
 };
 
 struct task_ops {

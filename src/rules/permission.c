@@ -12,18 +12,48 @@ bool can_act_on(struct person actor, struct person target)
 	       (actor.level == LEVEL_OWNER && target.level == LEVEL_OWNER);
 }
 
+/* One's own, or that of someone one can act on; one without an owner: Admin and above. */
+static bool above_owner(struct person actor, struct person owner)
+{
+	if (owner.id == 0)
+		return actor.level >= LEVEL_ADMIN;
+	return actor.id == owner.id || can_act_on(actor, owner);
+}
+
+bool chat_shown(enum visibility visibility, bool inside)
+{
+	return inside || visibility == VISIBILITY_OFFICIAL || visibility == VISIBILITY_PUBLIC;
+}
+
 bool can_manage_chat(struct person actor, enum visibility visibility, struct person owner)
 {
 	switch (visibility) {
 	case VISIBILITY_PRIVATE:
-		return actor.id == owner.id;
+		return actor.id != 0 && actor.id == owner.id;
 	case VISIBILITY_OFFICIAL:
 	case VISIBILITY_PUBLIC:
-		return actor.id == owner.id || can_act_on(actor, owner);
+		return actor.id != 0 && above_owner(actor, owner);
 	case VISIBILITY_DIRECT:
 		break;
 	}
 	return false;
+}
+
+bool can_moderate_chat(struct person actor, enum visibility visibility, struct person owner)
+{
+	return can_manage_chat(actor, visibility, owner) ||
+	       (visibility == VISIBILITY_PRIVATE && actor.level >= LEVEL_ADMIN);
+}
+
+bool can_administer_chat(struct person actor, enum visibility visibility, struct person owner)
+{
+	return visibility != VISIBILITY_DIRECT && above_owner(actor, owner);
+}
+
+bool can_delete_chat(struct person actor, enum visibility visibility, struct person owner)
+{
+	return visibility != VISIBILITY_DIRECT &&
+	       (actor.id == owner.id || actor.level == LEVEL_OWNER);
 }
 
 bool can_manage_bot(struct person actor, struct person owner, bool login)

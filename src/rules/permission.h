@@ -28,8 +28,18 @@ struct person {
 
 /* Strictly higher; Owners also act on each other; nobody acts on themselves. */
 bool can_act_on(struct person actor, struct person target);
+/* Official and public chats are shown to everyone, private and direct ones to those inside: owner
+ * and members. To all others they look absent, whatever their level. */
+bool chat_shown(enum visibility visibility, bool inside);
 /* Private: its owner only. Official and public: its owner, or who can act on the owner. */
 bool can_manage_chat(struct person actor, enum visibility visibility, struct person owner);
+/* As manage, and in a private chat also Admin and above. Direct: nobody. */
+bool can_moderate_chat(struct person actor, enum visibility visibility, struct person owner);
+/* From outside, by the administration: one's own, or those of whom one can act on. Direct: nobody.
+ */
+bool can_administer_chat(struct person actor, enum visibility visibility, struct person owner);
+/* Its owner, or an Owner of the platform. Direct: nobody. */
+bool can_delete_chat(struct person actor, enum visibility visibility, struct person owner);
 /* One's own bots, or those of whom one can act on; a bot that can sign people in, and one without
  * an owner (registered by the command line): Owners only. */
 bool can_manage_bot(struct person actor, struct person owner, bool login);

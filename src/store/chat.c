@@ -1,10 +1,15 @@
-/* Chats and memberships as they are read.
+/* Chats as they are read: one, a person's own, what a code leads to. Lists in directory order are
+ * in chat_browse.c, people of chats in chat_people.c.
  *
- * To add a column: schema/, CHAT_COLUMNS, decode_chat, struct chat, and write_chat in api/. */
-#include "store/chat.h"
+ * Rows come from PostgreSQL, how many are present from Redis, for all rows of an answer at once.
+ * Results are copied into the task's arena and end with the task.
+ *
+ * To add a column: schema/, CHAT_COLUMNS, chat_decode, struct chat, and write_chat in api/. */
+#include "store/chat_private.h"
 
-#include "io/pg.h"
-#include "store/user.h"
+#include "base/buf.h"
+#include "gen/schema.h"
+#include "io/redis.h"
 
 static const char *const visibility_names[] = {
 	[VISIBILITY_OFFICIAL] = "official",
@@ -18,7 +23,7 @@ const char *visibility_name(enum visibility v)
 	return visibility_names[v];
 }
 
-static enum visibility visibility_of(struct str name)
+enum visibility visibility_of(struct str name)
 {
 	for (int v = VISIBILITY_OFFICIAL; v <= VISIBILITY_DIRECT; v++)
 		if (str_eq(name, str_of(visibility_names[v])))
@@ -26,29 +31,12 @@ static enum visibility visibility_of(struct str name)
 	PANIC("visibility " STR_FMT, STR_ARG(name));
 }
 
-/* People present in a chat are those with a live socket in its room. */
-static int64_t chat_online(int64_t chat_id)
+int level_decode(const struct pg_rows *r, int row, int col)
 {
-	(void)chat_id;
-	return 0;
+	return pg_null(r, row, col) ? LEVEL_NONE : (int)pg_i64(r, row, col);
 }
 
-/* Of rows c (chats) and o (its owner). */
-#define CHAT_COLUMNS                                                                               \
-	"c.id, c.name, c.label, c.slug, c.description, c.avatar_url, c.visibility, c.owner_id,"    \
-	" o.username, " AVATAR_OF(                                                                 \
-		"o") ", (SELECT count(*) FROM chat_members m WHERE m.chat_id = c.id"               \
-		     "  AND m.user_id IS DISTINCT FROM c.owner_id),"                               \
-		     " c.created_at, c.last_activity_at, c.wipe_preset, c.history_visible"
-
-PG_STMT(sql_chats_of, OP_READ,
-	"SELECT " CHAT_COLUMNS " FROM (SELECT id FROM chats WHERE owner_id = $1::bigint"
-	"  UNION SELECT j.chat_id FROM chat_members j JOIN chats p ON p.id = j.chat_id"
-	"   WHERE j.user_id = $1::bigint AND p.visibility = 'private') mine"
-	" JOIN chats c ON c.id = mine.id LEFT JOIN users o ON o.id = c.owner_id"
-	" ORDER BY c.last_activity_at DESC, c.id DESC");
-
-static void decode_chat(struct task *t, const struct pg_rows *r, int row, struct chat *c)
+void chat_decode(struct task *t, const struct pg_rows *r, int row, struct chat *c)
 {
 	c->id = pg_i64(r, row, 0);
 	c->name = pg_text_copy(t, r, row, 1);
@@ -65,8 +53,54 @@ static void decode_chat(struct task *t, const struct pg_rows *r, int row, struct
 	c->last_activity_at = pg_time(r, row, 12);
 	c->wipe_preset = pg_text_copy(t, r, row, 13);
 	c->history_visible = pg_bool(r, row, 14);
-	c->online = chat_online(c->id);
+	c->owner_level = level_decode(r, row, 15);
 }
+
+/* ---- who is present ---- */
+
+static enum err decode_online(struct task *t, const struct redis_value *v, void *out)
+{
+	int64_t *online = out;
+
+	(void)t;
+	for (size_t i = 0; i < redis_len(v); i++)
+		online[i] = redis_i64(redis_at(v, i));
+	return OK;
+}
+
+void rooms_online(
+	struct task *t, const int64_t *chats, size_t count, int64_t *online, task_fn *next)
+{
+	struct redis_args a = {0};
+	struct buf ids = {0};
+
+	if (count == 0) {
+		task_next(t, next);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		buf_i64(&ids, chats[i]);
+		buf_char(&ids, ' ');
+	}
+	redis_arg(&a, buf_view(&ids));
+	redis_eval(t, &redis_scripts[SCRIPT_ROOMS_ONLINE], &a, decode_online, online, next);
+	buf_free(&ids);
+}
+
+/* ---- a person's own ---- */
+
+PG_STMT(sql_chats_of, OP_READ,
+	"SELECT " CHAT_COLUMNS " FROM (SELECT id FROM chats WHERE owner_id = $1::bigint"
+	"  UNION SELECT j.chat_id FROM chat_members j JOIN chats p ON p.id = j.chat_id"
+	"   WHERE j.user_id = $1::bigint AND p.visibility = 'private') mine"
+	" JOIN chats c ON c.id = mine.id LEFT JOIN users o ON o.id = c.owner_id"
+	" ORDER BY c.last_activity_at DESC, c.id DESC");
+
+/* chats_of -> chats_read -> chats_counted */
+struct chats_of {
+	struct chat_list *out;
+	int64_t *ids, *online;
+};
 
 static enum err decode_chats(struct task *t, const struct pg_rows *r, void *out)
 {
@@ -75,14 +109,110 @@ static enum err decode_chats(struct task *t, const struct pg_rows *r, void *out)
 	list->count = (size_t)pg_count(r);
 	list->rows = arena_array(task_arena(t), struct chat, list->count);
 	for (size_t i = 0; i < list->count; i++)
-		decode_chat(t, r, (int)i, &list->rows[i]);
+		chat_decode(t, r, (int)i, &list->rows[i]);
 	return OK;
+}
+
+static void chats_counted(struct task *t)
+{
+	const struct chats_of *f = task_frame(t);
+
+	for (size_t i = 0; i < f->out->count; i++)
+		f->out->rows[i].online = f->online[i];
+	task_return(t);
+}
+
+static void chats_read(struct task *t)
+{
+	struct chats_of *f = task_frame(t);
+
+	f->ids = arena_array(task_arena(t), int64_t, f->out->count);
+	f->online = arena_array(task_arena(t), int64_t, f->out->count);
+	for (size_t i = 0; i < f->out->count; i++)
+		f->ids[i] = f->out->rows[i].id;
+	rooms_online(t, f->ids, f->out->count, f->online, chats_counted);
 }
 
 void chats_of(struct task *t, int64_t user_id, struct chat_list *out, task_fn *next)
 {
+	struct chats_of *f = task_call(t, sizeof(*f), next);
 	struct pg_args a = {0};
 
+	f->out = out;
 	pg_arg_i64(t, &a, user_id);
-	pg_query(t, &sql_chats_of, &a, decode_chats, out, next);
+	pg_query(t, &sql_chats_of, &a, decode_chats, out, chats_read);
+}
+
+/* ---- one chat ---- */
+
+#define CHAT_VIEW                                                                                  \
+	"SELECT " CHAT_COLUMNS                                                                     \
+	", " VIEWER_LEVEL("$2") ", EXISTS (SELECT FROM chat_members j WHERE j.chat_id = c.id"      \
+				"  AND j.user_id = $2::bigint)"
+
+PG_STMT(sql_chat_view, OP_READ,
+	CHAT_VIEW " FROM chats c LEFT JOIN users o ON o.id = c.owner_id WHERE c.id = $1::bigint");
+PG_STMT(sql_chat_resolve, OP_READ,
+	CHAT_VIEW ", r.method FROM resolve($1::text) r JOIN chats c ON c.id = r.chat_id"
+		  " LEFT JOIN users o ON o.id = c.owner_id");
+
+static void decode_view(struct task *t, const struct pg_rows *r, struct chat_view *v)
+{
+	chat_decode(t, r, 0, &v->chat);
+	v->viewer_level = level_decode(r, 0, CHAT_COLUMN_COUNT);
+	v->is_member = pg_bool(r, 0, CHAT_COLUMN_COUNT + 1);
+}
+
+static enum err decode_seen(struct task *t, const struct pg_rows *r, void *out)
+{
+	if (pg_count(r) == 0)
+		return ERR_CHAT_NOT_FOUND;
+	decode_view(t, r, out);
+	return OK;
+}
+
+static enum err decode_resolved(struct task *t, const struct pg_rows *r, void *out)
+{
+	struct chat_resolved *found = out;
+
+	if (pg_count(r) == 0)
+		return ERR_INVITE_NOT_FOUND;
+	decode_view(t, r, &found->view);
+	found->method = pg_text_copy(t, r, 0, CHAT_COLUMN_COUNT + 2);
+	return OK;
+}
+
+/* chat_view -> view_read -> task_return */
+struct view {
+	struct chat *chat;
+};
+
+static void view_read(struct task *t)
+{
+	const struct view *f = task_frame(t);
+
+	rooms_online(t, &f->chat->id, 1, &f->chat->online, task_return);
+}
+
+void chat_view(struct task *t, int64_t id, int64_t viewer, struct chat_view *out, task_fn *next)
+{
+	struct view *f = task_call(t, sizeof(*f), next);
+	struct pg_args a = {0};
+
+	f->chat = &out->chat;
+	pg_arg_i64(t, &a, id);
+	chat_arg_id(t, &a, viewer);
+	pg_query(t, &sql_chat_view, &a, decode_seen, out, view_read);
+}
+
+void chat_resolve(
+	struct task *t, struct str code, int64_t viewer, struct chat_resolved *out, task_fn *next)
+{
+	struct view *f = task_call(t, sizeof(*f), next);
+	struct pg_args a = {0};
+
+	f->chat = &out->view.chat;
+	pg_arg_str(t, &a, code);
+	chat_arg_id(t, &a, viewer);
+	pg_query(t, &sql_chat_resolve, &a, decode_resolved, out, view_read);
 }

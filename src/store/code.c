@@ -109,7 +109,7 @@ static void fresh_args(
 /* ---- web codes ---- */
 
 struct code_request {
-	int64_t *expires_at;
+	struct code_asked *out;
 	int64_t wait_ms; /* until a slot is free */
 };
 
@@ -118,13 +118,14 @@ static enum err request_decode(struct task *t, const struct redis_value *v, void
 	struct code_request *f = out;
 	int64_t outcome = redis_i64(redis_at(v, 0));
 
-	(void)t;
 	if (outcome == -2)
 		return ERR_UNAVAILABLE;
-	if (outcome == -1)
+	if (outcome == -1) {
 		f->wait_ms = redis_i64(redis_at(v, 1));
-	else
-		*f->expires_at = redis_i64(redis_at(v, 1));
+		return OK;
+	}
+	f->out->expires_at = redis_i64(redis_at(v, 1));
+	f->out->push = arena_str(task_arena(t), redis_str(redis_at(v, 2)));
 	return OK;
 }
 
@@ -146,16 +147,18 @@ static void request_made(struct task *t)
 }
 
 void code_request(struct task *t, const struct identity *who, struct str addr_key,
-	int64_t *expires_at, task_fn *next)
+	struct code_asked *out, task_fn *next)
 {
 	struct code_request *f = task_call(t, sizeof(*f), next);
 	struct str identity = identity_name(t, who), address = address_name(t, addr_key);
 	struct redis_args a = {0};
 
-	f->expires_at = expires_at;
+	f->out = out;
 	redis_key(t, &a, "portal:codes:web:" STR_FMT, STR_ARG(identity));
 	redis_key(t, &a, "portal:codes:addr:" STR_FMT, STR_ARG(address));
 	redis_key(t, &a, "portal:codes:told:" STR_FMT, STR_ARG(identity));
+	redis_key(t, &a, "portal:codes:pushed:" STR_FMT, STR_ARG(identity));
+	redis_key(t, &a, "portal:bots:" STR_FMT, STR_ARG(who->platform));
 	redis_arg(&a, identity);
 	redis_arg(&a, address);
 	redis_arg_i64(t, &a, config.code_ttl * 1000);
@@ -324,6 +327,33 @@ void code_return(struct task *t, struct str code, struct str addr_key,
 	redis_arg_i64(t, &a, claim->expires_at);
 	redis_arg(&a, code_seal(t, claim->web ? CODE_WEB : CODE_BOT, code, &claim->who));
 	redis_eval(t, &redis_scripts[SCRIPT_CODE_RETURN], &a, NULL, NULL, next);
+}
+
+/* ---- by name ---- */
+
+static enum err named_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	struct code_listed *c = out;
+	struct code_claim claim;
+	enum err e;
+
+	if (redis_is_nil(redis_at(v, 0)))
+		return ERR_INVALID_CODE;
+	e = code_open(t, redis_str(redis_at(v, 0)), c->code.text, &claim);
+	c->code.expires_at = redis_i64(redis_at(v, 1));
+	c->who = claim.who;
+	return e;
+}
+
+void code_named(struct task *t, struct str name, struct code_listed *out, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("HMGET"));
+	redis_arg(&a, arena_printf(task_arena(t), "portal:code:" STR_FMT, STR_ARG(name)));
+	redis_arg(&a, STR("s"));
+	redis_arg(&a, STR("x"));
+	redis_call(t, OP_READ, &a, named_decode, out, next);
 }
 
 /* ---- the list for portalctl demo ---- */

@@ -16,10 +16,14 @@ struct code {
 	int64_t expires_at; /* us */
 };
 
-/* A web code for (identity, address): the one that is pending, or a new one; *expires_at in us.
- * Fails with TOO_MANY_PENDING_CODES and retry_after. */
+/* A web code for (identity, address): the one that is pending, or a new one. Fails with
+ * TOO_MANY_PENDING_CODES and retry_after. */
+struct code_asked {
+	int64_t expires_at; /* us */
+	struct str push;    /* name of the code, for push_next; NULL p: no push is due */
+};
 void code_request(struct task *t, const struct identity *who, struct str addr_key,
-	int64_t *expires_at, task_fn *next);
+	struct code_asked *out, task_fn *next);
 /* The one live bot code of the identity, or a new one. */
 void code_for_bot(struct task *t, const struct identity *who, struct code *out, task_fn *next);
 /* The newest pending web codes of the identity, newest first; remembers name and avatar with them.
@@ -44,12 +48,14 @@ void code_take(struct task *t, struct str code, struct str addr_key, bool web_on
 void code_return(struct task *t, struct str code, struct str addr_key,
 	const struct code_claim *claim, task_fn *next);
 
-/* Every pending web code, with whom it is for: portalctl demo on a developer's machine. Walks the
- * keys of Redis, so never for a server. */
 struct code_listed {
 	struct identity who; /* platform and id only */
 	struct code code;
 };
+/* A pending code by its name (code_asked.push). INVALID_CODE: it is over or used. */
+void code_named(struct task *t, struct str name, struct code_listed *out, task_fn *next);
+/* Every pending web code, with whom it is for: portalctl demo on a developer's machine. Walks the
+ * keys of Redis, so never for a server. */
 void code_list_web(struct task *t, struct code_listed **out, size_t *count, task_fn *next);
 
 #endif

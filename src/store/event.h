@@ -11,8 +11,9 @@
  *
  * position: an id of the room's stream, of events that tell what became of it. A socket whose join
  *   has read the stream up to that id or a later one does not get the event. Of message:new its id;
- *   of portal:cleared that of a message that was published in the same step. TO_REMOVED and TO_LAST
- *   have none: whether a join comes before or behind them is decided by the room's barrier.
+ *   of portal:cleared that of a message that was published in the same step. Of TO_REMOVED the
+ *   room's gate (store/epoch.h) behind the removal: a socket whose join saw that value came after
+ *   it, and stays. TO_LAST has none.
  *
  * who: see enum audience. With TO_ROOM, TO_ROSTER and TO_FEW: who is left out; a session id
  *   (typing), or on portal:user "@{chat_id}": the sockets in that room (which was told, too). */

@@ -39,3 +39,12 @@ void unread_cache(struct task *t, int64_t user_id, int64_t unread, task_fn *next
 	redis_arg_i64(t, &a, UNREAD_CACHE_SECONDS);
 	redis_call(t, OP_READ, &a, NULL, NULL, next);
 }
+
+void unread_forget(struct task *t, int64_t user_id, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("DEL"));
+	redis_key(t, &a, "portal:unread:%lld", (long long)user_id);
+	redis_call(t, OP_WRITE, &a, NULL, NULL, next);
+}

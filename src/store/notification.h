@@ -12,5 +12,7 @@
 /* The person's own, and those for everyone that are not older than the account. */
 void unread_count(struct task *t, int64_t user_id, int64_t *out, task_fn *next);
 void unread_cache(struct task *t, int64_t user_id, int64_t unread, task_fn *next);
+/* Behind the commit that made or read one. */
+void unread_forget(struct task *t, int64_t user_id, task_fn *next);
 
 #endif

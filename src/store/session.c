@@ -20,7 +20,7 @@
 #include "base/config.h"
 #include "gen/schema.h"
 
-/* "hash user hash user …" of sessions whose end Redis has not heard of. */
+/* A drop_list of sessions whose end Redis has not heard of. */
 static struct buf unsent;
 
 struct str hash_hex(struct task *t, const uint8_t hash[HASH_LEN])
@@ -37,6 +37,28 @@ void session_public_id(const uint8_t token_hash[HASH_LEN], char out[SESSION_ID_L
 
 	secret_hash(str_make((const char *)token_hash, HASH_LEN), hash);
 	hex_encode(hash, SESSION_ID_LEN / 2, out);
+}
+
+struct str drop_list(struct task *t, struct str gone, const char *reason)
+{
+	struct buf b = {0};
+	struct str rest = gone, list;
+
+	while (rest.p && rest.n > 0) {
+		struct str hash = str_cut(&rest, ' '), user = str_cut(&rest, ' ');
+		struct str why = reason ? str_of(reason) : str_cut(&rest, ' ');
+		uint8_t raw[HASH_LEN];
+		char id[SESSION_ID_LEN];
+
+		if (!hex_decode(hash, raw, HASH_LEN))
+			PANIC("a hash that is none");
+		session_public_id(raw, id);
+		buf_printf(&b, "%s" STR_FMT " " STR_FMT " %.*s " STR_FMT, b.n ? " " : "",
+			STR_ARG(hash), STR_ARG(user), SESSION_ID_LEN, id, STR_ARG(why));
+	}
+	list = arena_str(task_arena(t), buf_view(&b));
+	buf_free(&b);
+	return list;
 }
 
 /* ---- Redis ---- */
@@ -95,7 +117,7 @@ static void told(struct task *t)
 	task_return(t);
 }
 
-void session_tell(struct task *t, struct str gone, task_fn *next)
+void session_tell(struct task *t, struct str gone, const char *reason, task_fn *next)
 {
 	struct session_tell *f;
 
@@ -104,9 +126,9 @@ void session_tell(struct task *t, struct str gone, task_fn *next)
 		return;
 	}
 	f = task_call(t, sizeof(*f), next);
-	f->gone = gone;
+	f->gone = drop_list(t, gone, reason);
 	task_catch(t);
-	session_drop(t, gone, told);
+	session_drop(t, f->gone, told);
 }
 
 /* ---- signing in ---- */
@@ -153,7 +175,7 @@ static void login_seated(struct task *t)
 {
 	const struct session_login *f = task_frame(t);
 
-	session_tell(t, f->gone, task_return);
+	session_tell(t, f->gone, "evicted", task_return);
 }
 
 static void login_written(struct task *t)
@@ -197,6 +219,7 @@ void session_login(struct task *t, const struct login_ask *ask, struct login *ou
 
 struct session_over {
 	int64_t *ended;
+	const char *reason;
 	struct str gone;
 };
 
@@ -223,13 +246,15 @@ static void over_committed(struct task *t)
 {
 	const struct session_over *f = task_frame(t);
 
-	session_tell(t, f->gone, task_return);
+	session_tell(t, f->gone, f->reason, task_return);
 }
 
-static struct session_over *over_begin(struct task *t, int64_t *ended, task_fn *next)
+static struct session_over *over_begin(
+	struct task *t, const char *reason, int64_t *ended, task_fn *next)
 {
 	struct session_over *f = task_call(t, sizeof(*f), next);
 
+	f->reason = reason;
 	f->ended = ended;
 	return f;
 }
@@ -237,7 +262,7 @@ static struct session_over *over_begin(struct task *t, int64_t *ended, task_fn *
 void session_end(struct task *t, const uint8_t token_hash[HASH_LEN], const char *reason,
 	int64_t *ended, task_fn *next)
 {
-	struct session_over *f = over_begin(t, ended, next);
+	struct session_over *f = over_begin(t, reason, ended, next);
 	struct pg_args a = {0};
 
 	pg_arg_bytes(&a, token_hash, HASH_LEN);
@@ -248,7 +273,7 @@ void session_end(struct task *t, const uint8_t token_hash[HASH_LEN], const char 
 static void end_many(struct task *t, int64_t user_id, const uint8_t *but, struct str suffix,
 	const char *reason, int64_t *ended, task_fn *next)
 {
-	struct session_over *f = over_begin(t, ended, next);
+	struct session_over *f = over_begin(t, reason, ended, next);
 	struct pg_args a = {0};
 
 	pg_arg_i64(t, &a, user_id);
@@ -318,8 +343,9 @@ struct session_reconcile {
 };
 
 PG_STMT(session_ended_lately, OP_READ,
-	"SELECT count(*), coalesce(string_agg(encode(token_hash, 'hex') || ' ' || user_id, ' '), "
-	"'')"
+	"SELECT count(*), coalesce(string_agg(encode(token_hash, 'hex') || ' ' || user_id || ' ' "
+	"|| "
+	"coalesce(end_reason, 'expired'), ' '), '')"
 	" FROM sessions WHERE ended_at > now() - interval '5 minutes'");
 
 static void reconcile_read(struct task *t);
@@ -353,7 +379,7 @@ static void reconcile_read(struct task *t)
 	if (known.n)
 		session_drop(t, known, reconcile_sent);
 	if (f->lost.gone.n)
-		session_drop(t, f->lost.gone, reconcile_sent);
+		session_drop(t, drop_list(t, f->lost.gone, NULL), reconcile_sent);
 }
 
 void session_reconcile(struct task *t, task_fn *next)

@@ -76,9 +76,9 @@ void session_end_suffix(struct task *t, int64_t user_id, struct str suffix, cons
 	int64_t *ended, task_fn *next);
 void session_end_all(struct task *t, int64_t user_id, const uint8_t *but, const char *reason,
 	int64_t *ended, task_fn *next);
-/* Behind a commit that ended sessions itself: tells Redis. `gone` as sessions_end() of schema/
- * returns it. Never fails. */
-void session_tell(struct task *t, struct str gone, task_fn *next);
+/* Behind a commit that ended sessions itself: tells Redis, and through it the sockets. `gone` as
+ * sessions_end() of schema/ returns it; `reason` as above. Never fails. */
+void session_tell(struct task *t, struct str gone, const char *reason, task_fn *next);
 /* A promotion to Admin: live sessions end in ADMIN_SESSION_DAYS at the latest. */
 void session_shorten(struct task *t, int64_t user_id, task_fn *next);
 
@@ -96,6 +96,16 @@ struct session_list {
 void session_list_live(struct task *t, int64_t user_id, struct session_list *out, task_fn *next);
 void session_list_history(struct task *t, int64_t user_id, struct session_list *out,
 	task_fn *next); /* newest 100, ended ones */
+
+/* Which of these (hashes in hex) PostgreSQL does not know as live. */
+struct session_dead {
+	struct {
+		struct str hash, reason; /* in the arena */
+	} * rows;
+	size_t count;
+};
+void session_list_dead(struct task *t, const struct str *hashes, size_t n, struct session_dead *out,
+	task_fn *next);
 
 /* After Redis is back, before commands are let in: what ended in PostgreSQL while it was away (at
  * most the last 5 minutes matter: older cache entries are checked again anyway) goes from Redis

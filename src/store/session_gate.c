@@ -194,8 +194,10 @@ static void gate_found(struct task *t)
 		task_next(t, gate_look);
 	else
 		session_drop(t,
-			arena_printf(task_arena(t), STR_FMT " %lld", STR_ARG(f->seat.hash),
-				(long long)f->out->user_id),
+			drop_list(t,
+				arena_printf(task_arena(t), STR_FMT " %lld", STR_ARG(f->seat.hash),
+					(long long)f->out->user_id),
+				"expired"),
 			gate_look);
 }
 

@@ -56,3 +56,30 @@ void session_list_history(struct task *t, int64_t user_id, struct session_list *
 {
 	list_query(t, &session_rows_history, user_id, out, next);
 }
+
+PG_STMT(session_rows_dead, OP_READ,
+	"SELECT h.hash, coalesce(s.end_reason, 'expired') FROM unnest($1::text[]) h(hash)"
+	" LEFT JOIN sessions s ON s.token_hash = decode(h.hash, 'hex')"
+	" WHERE s.id IS NULL OR s.ended_at IS NOT NULL OR s.expires_at <= now()");
+
+static enum err dead_decode(struct task *t, const struct pg_rows *r, void *out)
+{
+	struct session_dead *dead = out;
+
+	dead->count = (size_t)pg_count(r);
+	dead->rows = arena_zalloc(task_arena(t), sizeof(*dead->rows) * (dead->count + 1));
+	for (int i = 0; i < pg_count(r); i++) {
+		dead->rows[i].hash = pg_text_copy(t, r, i, 0);
+		dead->rows[i].reason = pg_text_copy(t, r, i, 1);
+	}
+	return OK;
+}
+
+void session_list_dead(
+	struct task *t, const struct str *hashes, size_t n, struct session_dead *out, task_fn *next)
+{
+	struct pg_args a = {0};
+
+	pg_arg_strs(t, &a, hashes, n);
+	pg_query(t, &session_rows_dead, &a, dead_decode, out, next);
+}

@@ -19,7 +19,10 @@ struct session_seat {
 	bool checked;      /* PostgreSQL was asked just now; else the first use asks */
 };
 void session_put(struct task *t, const struct session_seat *s, bool *in, task_fn *next);
-/* Ended in PostgreSQL: gone from Redis, too. `gone`: as sessions_end() returns it. */
+/* Ended in PostgreSQL: gone from Redis, too, which tells their sockets. `gone`: from drop_list. */
 void session_drop(struct task *t, struct str gone, task_fn *next);
+/* "hash user session reason hash …" of "hash user hash user …"; reason NULL: of "hash user reason
+ * hash …". */
+struct str drop_list(struct task *t, struct str gone, const char *reason);
 
 #endif

@@ -6,6 +6,7 @@
 #include "store/user_admin.h"
 
 #include "io/pg.h"
+#include "store/message.h"
 #include "store/session.h"
 
 PG_STMT(user_list_page, OP_READ,
@@ -107,7 +108,7 @@ static void pg_arg_actor(struct task *t, struct pg_args *a, int64_t actor)
 		pg_arg_null(a);
 }
 
-/* set_begin -> level_set -> (session_shorten) -> task_return */
+/* set_begin -> level_set -> (session_shorten) -> level_told -> task_return */
 struct set_level {
 	int64_t id;
 	int level, *old;
@@ -118,14 +119,23 @@ static void level_done(struct task *t)
 	task_return(t);
 }
 
+/* What they say carries the level. Forgotten when Redis is away, cards end in a minute. */
+static void level_told(struct task *t)
+{
+	const struct set_level *f = task_frame(t);
+
+	task_catch(t);
+	message_person_changed(t, f->id, level_done);
+}
+
 static void level_set(struct task *t)
 {
 	struct set_level *f = task_frame(t);
 
 	if (f->level >= 2 && *f->old < 2)
-		session_shorten(t, f->id, level_done);
+		session_shorten(t, f->id, level_told);
 	else
-		task_return(t);
+		level_told(t);
 }
 
 void user_set_level(struct task *t, int64_t id, int level, int64_t actor, int *old, task_fn *next)

@@ -7,6 +7,8 @@
 #include "store/user_change.h"
 
 #include "io/pg.h"
+#include "store/chat_change.h"
+#include "store/message.h"
 #include "store/session.h"
 
 PG_STMT(sql_user_update, OP_WRITE,
@@ -24,14 +26,28 @@ static enum err decode_update(struct task *t, const struct pg_rows *r, void *out
 	return OK;
 }
 
+/* The messages they send from now on carry it; when Redis is away, within a minute. */
+static void update_told(struct task *t)
+{
+	task_return(t);
+}
+
+static void updated(struct task *t)
+{
+	task_catch(t);
+	message_person_changed(t, *(int64_t *)task_frame(t), update_told);
+}
+
 void user_update(struct task *t, int64_t id, struct user_update *u, task_fn *next)
 {
+	int64_t *f = task_call(t, sizeof(*f), next);
 	struct pg_args a = {0};
 
+	*f = id;
 	pg_arg_i64(t, &a, id);
 	pg_arg_str(t, &a, u->username);
 	pg_arg_str(t, &a, u->avatar_source);
-	pg_query(t, &sql_user_update, &a, decode_update, u, next);
+	pg_query(t, &sql_user_update, &a, decode_update, u, updated);
 }
 
 /* The words that the functions of schema/ answer with. */
@@ -85,7 +101,7 @@ void identity_unlink(struct task *t, int64_t user_id, struct str platform, task_
 	pg_query(t, &sql_identity_unlink, &a, decode_outcome, NULL, next);
 }
 
-/* user_delete -> user_deleted -> (the end of the sessions told to Redis) */
+/* user_delete -> user_deleted (the end of the sessions told to Redis) -> user_told */
 struct user_delete {
 	struct str gone;
 };
@@ -100,11 +116,17 @@ static enum err decode_delete(struct task *t, const struct pg_rows *r, void *out
 	return decode_outcome(t, r, NULL);
 }
 
+/* Their rooms hear of it: theirs are gone, in others they are no longer. */
+static void user_told(struct task *t)
+{
+	chat_settle(t, 0, task_return);
+}
+
 static void user_deleted(struct task *t)
 {
 	const struct user_delete *f = task_frame(t);
 
-	session_tell(t, f->gone, task_return);
+	session_tell(t, f->gone, "deleted", user_told);
 }
 
 void user_delete(struct task *t, int64_t id, struct str username, task_fn *next)

@@ -165,8 +165,34 @@ PG_STMT(sql_user_export, OP_READ,
 			     "iso(b.created_at),"
 			     " 'updated_at', iso(b.updated_at)",
 			     "bots b WHERE b.owner_id = u.id AND b.deleted_at IS NULL",
-			     "b.id") ")::text FROM users u WHERE u.id = $1::bigint AND "
-				     "u.deleted_at IS NULL");
+			     "b.id") "," EXPORT_LIST("invites",
+			     "'code', v.code, 'chat_id', v.chat_id, 'uses', v.uses, 'max_uses', "
+			     "v.max_uses,"
+			     " 'expires_at', iso(v.expires_at), 'created_at', iso(v.created_at)",
+			     "invites v WHERE v.created_by = u.id",
+			     "v.created_at") "," EXPORT_LIST("chat_bans",
+			     "'chat_id', cb.chat_id, 'reason', cb.reason, 'expires_at', "
+			     "iso(cb.expires_at),"
+			     " 'created_at', iso(cb.created_at)",
+			     "chat_bans cb WHERE cb.user_id = u.id",
+			     "cb.created_at") "," EXPORT_LIST("chat_mutes",
+			     "'chat_id', ct.chat_id, 'reason', ct.reason, 'expires_at', "
+			     "iso(ct.expires_at),"
+			     " 'created_at', iso(ct.created_at)",
+			     "chat_mutes ct WHERE ct.user_id = u.id",
+			     "ct.created_at") ", 'hard_mute', (SELECT json_build_object("
+					      "'reason', hm.reason, 'expires_at', "
+					      "iso(hm.expires_at), 'created_at',"
+					      " iso(hm.created_at)) FROM hard_mutes hm WHERE "
+					      "hm.user_id = u.id)," EXPORT_LIST("chat_activity",
+						      "'chat_id', ca.chat_id, 'action', ca.action, "
+						      "'method', ca.method, "
+						      "'invite_code', ca.invite_code, "
+						      "'created_at', iso(ca.created_at)",
+						      "chat_activity ca WHERE ca.user_id = u.id",
+						      "ca.id") ")::text FROM users u WHERE u.id = "
+							       "$1::bigint AND "
+							       "u.deleted_at IS NULL");
 
 static enum err decode_export(struct task *t, const struct pg_rows *r, void *out)
 {

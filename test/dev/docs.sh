@@ -28,5 +28,7 @@ done <<'END'
 --print-api docs/api.md
 --print-settings docs/settings.md
 --print-openapi docs/openapi.json
+--print-events docs/events.md
+--print-asyncapi docs/asyncapi.json
 END
 exit $different

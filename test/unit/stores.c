@@ -322,3 +322,8 @@ int stores_end(void **state)
 	ASSERT(loop_close());
 	return 0;
 }
+
+int64_t epoch_of(int64_t chat)
+{
+	return strtoll(redis_do("GET portal:chat:%lld:epoch", (long long)chat), NULL, 10);
+}

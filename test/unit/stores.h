@@ -33,4 +33,7 @@ void redis_back(void);
 void pg_away(void);
 void pg_back(void);
 
+/* The epoch of a chat as Redis counts it; 0 when it has none. */
+int64_t epoch_of(int64_t chat);
+
 #endif

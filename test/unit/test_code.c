@@ -28,7 +28,7 @@ struct code_job {
 	} call;
 	struct identity who;
 	struct str addr;
-	int64_t expires_at;
+	struct code_asked asked;
 	struct code codes[CODES_SHOWN]; /* read; of bots, the first */
 	size_t count;
 	char text[CODE_LEN + 1]; /* to take or to put back */
@@ -59,7 +59,7 @@ static void code_begin(struct task *t)
 
 	switch (j->call) {
 	case REQUEST:
-		code_request(t, &j->who, j->addr, &j->expires_at, code_read);
+		code_request(t, &j->who, j->addr, &j->asked, code_read);
 		break;
 	case PENDING:
 		code_pending(t, &j->who, j->codes, &j->count, code_read);
@@ -107,7 +107,7 @@ static enum err request(struct identity who, struct str addr, int64_t *expires_a
 	enum err e = job_run(&j.job);
 
 	if (expires_at)
-		*expires_at = j.expires_at;
+		*expires_at = j.asked.expires_at;
 	return e;
 }
 
@@ -250,7 +250,7 @@ static void requests_at_once_make_one_code(void **state)
 	}
 	jobs_run();
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(all[i].expires_at, all[0].expires_at);
+		assert_int_equal(all[i].asked.expires_at, all[0].asked.expires_at);
 	assert_int_equal(pending(who).count, 1);
 }
 

@@ -63,6 +63,72 @@ static void nobody_manages_a_direct_chat(void **state)
 		someone(1, LEVEL_OWNER), VISIBILITY_DIRECT, someone(1, LEVEL_OWNER)));
 }
 
+/* Every level against an owner of every level; a stranger, not the owner. */
+static void chats_are_moderated_and_administered(void **state)
+{
+	(void)state;
+	for (int a = LEVEL_USER; a <= LEVEL_OWNER; a++)
+		for (int o = LEVEL_USER; o <= LEVEL_OWNER; o++) {
+			struct person actor = someone(1, a), owner = someone(2, o);
+			bool above = can_act_on(actor, owner);
+
+			assert_int_equal(can_moderate_chat(actor, VISIBILITY_PUBLIC, owner), above);
+			assert_int_equal(can_moderate_chat(actor, VISIBILITY_PRIVATE, owner),
+				a >= LEVEL_ADMIN);
+			for (int v = VISIBILITY_OFFICIAL; v <= VISIBILITY_PRIVATE; v++) {
+				assert_int_equal(
+					can_administer_chat(actor, (enum visibility)v, owner),
+					above);
+				assert_int_equal(can_delete_chat(actor, (enum visibility)v, owner),
+					a == LEVEL_OWNER);
+			}
+		}
+}
+
+static void an_owner_does_all_in_the_own_chat(void **state)
+{
+	struct person me = someone(1, LEVEL_USER);
+
+	(void)state;
+	for (int v = VISIBILITY_OFFICIAL; v <= VISIBILITY_PRIVATE; v++) {
+		assert_true(can_manage_chat(me, (enum visibility)v, me));
+		assert_true(can_moderate_chat(me, (enum visibility)v, me));
+		assert_true(can_administer_chat(me, (enum visibility)v, me));
+		assert_true(can_delete_chat(me, (enum visibility)v, me));
+	}
+}
+
+static void nobody_touches_a_direct_chat(void **state)
+{
+	struct person none = someone(0, LEVEL_NONE), boss = someone(1, LEVEL_OWNER);
+
+	(void)state;
+	assert_false(can_moderate_chat(boss, VISIBILITY_DIRECT, none));
+	assert_false(can_administer_chat(boss, VISIBILITY_DIRECT, none));
+	assert_false(can_delete_chat(boss, VISIBILITY_DIRECT, none));
+}
+
+static void chats_without_an_owner_are_for_admins(void **state)
+{
+	struct person none = someone(0, LEVEL_NONE);
+
+	(void)state;
+	assert_false(can_manage_chat(someone(1, LEVEL_MODERATOR), VISIBILITY_OFFICIAL, none));
+	assert_true(can_manage_chat(someone(1, LEVEL_ADMIN), VISIBILITY_OFFICIAL, none));
+	assert_false(can_manage_chat(none, VISIBILITY_OFFICIAL, none));
+	assert_false(can_manage_chat(none, VISIBILITY_PRIVATE, none));
+}
+
+static void private_chats_are_shown_to_those_inside(void **state)
+{
+	(void)state;
+	assert_true(chat_shown(VISIBILITY_OFFICIAL, false));
+	assert_true(chat_shown(VISIBILITY_PUBLIC, false));
+	assert_false(chat_shown(VISIBILITY_PRIVATE, false));
+	assert_false(chat_shown(VISIBILITY_DIRECT, false));
+	assert_true(chat_shown(VISIBILITY_PRIVATE, true));
+}
+
 static void bots_follow_their_owner(void **state)
 {
 	struct person admin = someone(1, LEVEL_ADMIN);
@@ -103,6 +169,11 @@ int main(void)
 		cmocka_unit_test(private_chats_are_their_owners),
 		cmocka_unit_test(open_chats_follow_the_hierarchy),
 		cmocka_unit_test(nobody_manages_a_direct_chat),
+		cmocka_unit_test(chats_are_moderated_and_administered),
+		cmocka_unit_test(an_owner_does_all_in_the_own_chat),
+		cmocka_unit_test(nobody_touches_a_direct_chat),
+		cmocka_unit_test(chats_without_an_owner_are_for_admins),
+		cmocka_unit_test(private_chats_are_shown_to_those_inside),
 		cmocka_unit_test(bots_follow_their_owner),
 		cmocka_unit_test(login_bots_are_for_owners),
 		cmocka_unit_test(bots_without_an_owner_are_for_owners),

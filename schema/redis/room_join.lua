@@ -1,0 +1,74 @@
+-- Lets a session's socket into a room, and answers what of the room the socket has to know. Repeated
+-- for a session that is present it changes nothing.
+--
+-- KEYS 1 gate (counts removals; see store/epoch.h), 2 sockets of sessions by
+--      process (hash session:process), 3 who is present by order of coming (sorted set user:session),
+--      4 people (hash: sessions of each), 5 how people are shown (hash), 6 counter of joins, 7 epoch,
+--      8 throttle of chat:status, 9 rooms of the process, 10 since when the person has been here
+-- ARGV 1 chat, 2 user, 3 session, 4 process, 5 sockets of the session here, with this one,
+--      6 the gate as seen before PostgreSQL was asked, 7 the person as JSON, 8 ROSTER_MAX
+-- Answer: {0} begin again; {-1} the epoch is to be made first; else {1, epoch, sessions, people, keyed,
+--   "blob public-key" or nil, members as JSON or nil, status is due}; keyed: a session of the person
+--   holds the epoch's key.
+local chat, user, session = ARGV[1], ARGV[2], ARGV[3]
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[6] then
+  return {0}
+end
+local epoch = redis.call('GET', KEYS[7])
+if not epoch then
+  return {-1}
+end
+
+local member, status = user .. ':' .. session, 0
+local channel = 'portal:room:' .. chat
+local function shown(who, sess, keys)
+  local key = redis.call('HGET', keys, sess)
+  return string.format('"user":%s,"session_id":"%s","public_key":%s}',
+    redis.call('HGET', KEYS[5], who) or 'null', sess, key and '"' .. key .. '"' or 'null')
+end
+redis.call('HSET', KEYS[2], session .. ':' .. ARGV[4], ARGV[5])
+redis.call('SADD', KEYS[9], chat)
+redis.call('SADD', 'portal:e2ee:rooms:' .. session, chat)
+redis.call('PEXPIRE', 'portal:e2ee:rooms:' .. session, 2592000000)
+redis.call('HSET', KEYS[5], user, ARGV[7])
+local now = redis.call('TIME')
+redis.call('SET', KEYS[10], now[1] * 1000 + math.floor(now[2] / 1000), 'NX')
+redis.call('PERSIST', KEYS[10])
+local fresh = not redis.call('ZSCORE', KEYS[3], member)
+if fresh then
+  redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[6]), member)
+  redis.call('HINCRBY', KEYS[4], user, 1)
+end
+local sessions = redis.call('ZCARD', KEYS[3])
+if fresh then
+  redis.call('PUBLISH', channel, 'n - - ' .. sessions .. '\n')
+  if sessions <= tonumber(ARGV[8]) then
+    redis.call('PUBLISH', channel, string.format('o room:member_joined - -\n{"chat_id":%s,', chat)
+      .. shown(user, session, 'portal:e2ee:keys:' .. user))
+  end
+  status = redis.call('SET', KEYS[8], '1', 'NX', 'PX', 3000) and 1 or 0
+end
+
+local members = false
+if sessions <= tonumber(ARGV[8]) then
+  local list = {}
+  for _, m in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+    local u, s = m:match('^(%d+):(%x+)$')
+    list[#list + 1] = '{' .. shown(u, s, 'portal:e2ee:keys:' .. u)
+  end
+  members = '[' .. table.concat(list, ',') .. ']'
+end
+
+local chatkey = 'portal:e2ee:chatkey:' .. chat .. ':' .. epoch
+local blob, keyed = redis.call('HGET', chatkey, member), 0
+if blob then
+  keyed = 1
+else
+  for _, other in ipairs(redis.call('HKEYS', 'portal:e2ee:keys:' .. user)) do
+    if redis.call('HEXISTS', chatkey, user .. ':' .. other) == 1 then
+      keyed = 1
+    end
+  end
+end
+
+return {1, tonumber(epoch), sessions, redis.call('HLEN', KEYS[4]), keyed, blob, members, status}

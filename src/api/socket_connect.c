@@ -1,0 +1,330 @@
+/* CONNECT to the namespace "/": from a visitor to a live socket.
+ *
+ *   socket_connect -> credential -> rate_known (the address' handshakes) -> gate_known (the
+ * session)
+ *   -> live_open (its person's channel) -> seated (still live? not too many?) -> listed -> accepted
+ *
+ * The person's channel is subscribed before the session is looked at for the last time, so that an
+ * end is either seen there or heard. A refusal that lasts is a CONNECT_ERROR; when a store is away
+ * the transport is closed and the client comes back. Lifetime: struct socket is the task's until it
+ * is accepted, then hub/sio's. To refuse for another reason: fail with its error; refusal_lasts
+ * says how it is told. */
+#include "api/socket.h"
+
+#include "api/writers.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "store/chat.h"
+#include "store/room.h"
+
+#include <stdlib.h>
+
+#define LIST_MAX 50 /* of the directory */
+
+bool token_formed(struct str s); /* api/serve.h */
+
+struct connect {
+	struct limit limit;
+	struct rate rate;
+	struct gate_ask ask;
+	struct gate_result pass;
+	struct socket_seat seat;
+	struct seat_taken taken;
+	struct chat_list mine, open;
+};
+
+/* ---- the end ---- */
+
+static void socket_free(struct socket *s)
+{
+	timer_clear(&s->check);
+	free(s);
+}
+
+static void room_left(struct live *l, int64_t chat_id, void *arg)
+{
+	struct socket *s = arg;
+
+	(void)l;
+	presence_owe(chat_id, s->caller.user_id, s->session);
+}
+
+void socket_gone(struct socket *s)
+{
+	struct live *l = live_by_sio(s->id);
+
+	s->over = true;
+	events_orphan(s);
+	if (l) {
+		live_rooms_each(l, room_left, s);
+		live_close(l);
+	}
+	presence_remove(s);
+	socket_free(s);
+}
+
+/* ---- is the session still live? ---- */
+
+struct check {
+	sio_id id;
+	struct gate_ask ask;
+	struct gate_result pass;
+};
+
+static void checked(struct task *t)
+{
+	struct check *f = task_frame(t);
+	struct socket *s = sio_data(f->id);
+
+	if (s && !f->pass.live)
+		socket_end(s, clock_us() >= s->expires_at ? STR("expired") : STR("destroyed"));
+	task_end(t);
+}
+
+static void check_begin(struct task *t)
+{
+	struct check *f = task_frame(t);
+
+	gate_pass(t, &f->ask, &f->pass, checked);
+}
+
+static void check_failed(struct task *t, const struct fault *f)
+{
+	(void)f;
+	task_end(t);
+}
+
+static void check_set(struct socket *s)
+{
+	int64_t left = (s->expires_at - clock_us()) / 1000;
+
+	timer_set(&s->check, left < SOCKET_CHECK_MS ? (left > 0 ? left + 1 : 1) : SOCKET_CHECK_MS);
+}
+
+static void on_check(struct timer *timer)
+{
+	static const struct task_ops ops = {check_failed, NULL};
+	struct socket *s = LIST_ITEM(timer, struct socket, check);
+	struct check *f;
+
+	if (clock_us() >= s->expires_at) {
+		socket_end(s, STR("expired"));
+		return;
+	}
+	f = task_frame(task_new("session check", &ops, NULL, sizeof(struct check), check_begin));
+	f->id = s->id;
+	f->ask.has_token = true;
+	memcpy(f->ask.token_hash, s->caller.token_hash, HASH_LEN);
+	check_set(s);
+}
+
+/* ---- refusing ---- */
+
+static bool refusal_lasts(enum err e)
+{
+	return e == ERR_AUTH_REQUIRED || e == ERR_INVALID_API_KEY || e == ERR_TOO_MANY_SOCKETS ||
+	       e == ERR_RATE_LIMITED;
+}
+
+void socket_refuse(sio_id id, enum err e)
+{
+	struct buf b = {0};
+	struct json_out j;
+
+	if (!refusal_lasts(e)) {
+		sio_close(id);
+		return;
+	}
+	json_out_init(&j, &b);
+	json_obj(&j);
+	json_kstr(&j, "message", str_of(err_sentence(e)));
+	json_key(&j, "data");
+	json_obj(&j);
+	json_kstr(&j, "code", str_of(err_code(e)));
+	json_end(&j);
+	json_end(&j);
+	sio_reject(id, buf_view(&b));
+	buf_free(&b);
+}
+
+static void connect_failed(struct task *t, const struct fault *f)
+{
+	struct socket *s = task_subject(t);
+
+	socket_refuse(s->id, f->err);
+	task_end(t);
+}
+
+static void connect_ended(struct task *t)
+{
+	struct socket *s = task_subject(t);
+
+	s->connecting = NULL;
+	if (sio_data(s->id) == s)
+		return; /* accepted */
+	if (!list_empty(&s->of_session))
+		presence_remove(s);
+	socket_free(s);
+}
+
+/* ---- accepting ---- */
+
+static void write_list(struct json_out *j, const struct connect *f, int64_t user_id)
+{
+	json_obj(j);
+	json_key(j, "chats");
+	json_arr(j);
+	for (size_t i = 0; i < f->mine.count; i++)
+		if (f->mine.rows[i].visibility == VISIBILITY_PRIVATE)
+			write_chat(j, &f->mine.rows[i], f->mine.rows[i].owner_id == user_id);
+	for (size_t i = 0; i < f->open.count; i++)
+		write_chat(j, &f->open.rows[i], false);
+	json_end(j);
+	json_end(j);
+}
+
+static void listed(struct task *t)
+{
+	struct socket *s = task_subject(t);
+	struct connect *f = task_frame(t);
+	struct live *l = live_by_sio(s->id);
+	struct buf b = {0};
+	struct json_out j;
+
+	if (!l) { /* the session has ended meanwhile */
+		task_fail(t, ERR_AUTH_REQUIRED);
+		return;
+	}
+	if (sio_accept(s->id, s)) {
+		json_out_init(&j, &b);
+		write_list(&j, f, s->caller.user_id);
+		live_emit(l, "chat:list", buf_view(&b));
+		buf_free(&b);
+		live_opened(l);
+		check_set(s);
+	}
+	task_end(t);
+}
+
+static void browse(struct task *t)
+{
+	struct connect *f = task_frame(t);
+	const struct chat_filter filter = {.limit = LIST_MAX};
+
+	chats_browse(t, &filter, &f->open, listed);
+}
+
+static void seated(struct task *t)
+{
+	struct socket *s = task_subject(t);
+	struct connect *f = task_frame(t);
+
+	if (f->taken.outcome == SEAT_ENDED) {
+		task_fail(t, ERR_AUTH_REQUIRED);
+		return;
+	}
+	if (f->taken.outcome == SEAT_FULL) {
+		task_fail(t, ERR_TOO_MANY_SOCKETS);
+		return;
+	}
+	s->expires_at = f->taken.expires_at;
+	chats_of(t, s->caller.user_id, &f->mine, browse);
+}
+
+static void opened(struct task *t)
+{
+	struct socket *s = task_subject(t);
+	struct connect *f = task_frame(t);
+
+	presence_add(s);
+	f->seat = (struct socket_seat){.user_id = s->caller.user_id,
+		.session = str_make(s->session, sizeof(s->session)),
+		.process = presence_process(),
+		.sockets = presence_sockets(s),
+		.token_hash = s->caller.token_hash};
+	socket_count(t, &f->seat, &f->taken, seated);
+}
+
+static void gate_known(struct task *t)
+{
+	struct socket *s = task_subject(t);
+	struct connect *f = task_frame(t);
+
+	if (!f->pass.live) {
+		task_fail(t, f->pass.rate.over ? ERR_RATE_LIMITED : ERR_AUTH_REQUIRED);
+		return;
+	}
+	s->caller.who = WHO_SESSION;
+	s->caller.user_id = f->pass.user_id;
+	live_open(t, s->id, s->caller.user_id, s->session, opened);
+}
+
+static void rate_known(struct task *t)
+{
+	struct socket *s = task_subject(t);
+	struct connect *f = task_frame(t);
+
+	if (f->rate.over) {
+		task_fail(t, ERR_RATE_LIMITED);
+		return;
+	}
+	f->ask = (struct gate_ask){.has_token = true,
+		.dead = {str_of(s->caller.addr_key), "public", config.rate_public}};
+	memcpy(f->ask.token_hash, s->caller.token_hash, HASH_LEN);
+	gate_pass(t, &f->ask, &f->pass, gate_known);
+}
+
+static void connect_begin(struct task *t)
+{
+	struct socket *s = task_subject(t);
+	struct connect *f = task_frame(t);
+
+	f->limit = (struct limit){str_of(s->caller.addr_key), "handshake", config.rate_handshake};
+	rate_hit(t, &f->limit, 60, &f->rate, rate_known);
+}
+
+/* A cookie wins over `auth`. False: there is no credential, or none of the right form. */
+static bool credential(const struct visitor *v, struct str auth, uint8_t hash[HASH_LEN])
+{
+	struct arena a;
+	struct str token;
+	bool ok;
+
+	if (v->has_cookie) {
+		memcpy(hash, v->token_hash, HASH_LEN);
+		return v->has_token;
+	}
+	arena_init(&a);
+	token = json_to_str(json_get(json_parse(&a, auth), "session"));
+	ok = token.p && token_formed(token);
+	if (ok)
+		secret_hash(token, hash);
+	arena_release(&a);
+	return ok;
+}
+
+void socket_connect(sio_id id, struct str nsp, struct str auth)
+{
+	static const struct task_ops ops = {connect_failed, connect_ended};
+	const struct visitor *v = sio_extra(id);
+	struct socket *s = calloc(1, sizeof(*s));
+
+	(void)nsp;
+	if (!s)
+		PANIC("out of memory");
+	if (!credential(v, auth, s->caller.token_hash)) {
+		free(s);
+		socket_refuse(id, ERR_AUTH_REQUIRED);
+		return;
+	}
+	s->id = id;
+	s->caller.addr = v->addr;
+	s->caller.level = -1;
+	(void)addr_bind_key(&v->addr, s->caller.addr_key);
+	session_public_id(s->caller.token_hash, s->session);
+	list_init(&s->of_session);
+	list_init(&s->events);
+	timer_init(&s->check, on_check);
+	s->connecting = task_new("connect", &ops, s, sizeof(struct connect), connect_begin);
+}

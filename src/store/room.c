@@ -1,0 +1,268 @@
+/* Presence: rooms, connections and the leases of processes, each change one script
+ * (schema/redis/room_*.lua, socket_count.lua, process_*.lua).
+ *
+ * Owns nothing. What a count should be is known to the caller (api/presence.c), who tells again
+ * what was not heard. To add something that a join answers: room_join.lua, joined_decode, struct
+ * room_joined. */
+#include "store/room.h"
+
+#include "base/config.h"
+#include "gen/schema.h"
+#include "io/pg.h"
+#include "io/redis.h"
+
+/* ---- joining ---- */
+
+static enum err gate_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	*(struct str *)out = redis_is_nil(v) ? STR("") : arena_str(task_arena(t), redis_str(v));
+	return OK;
+}
+
+void room_gate(struct task *t, int64_t chat_id, struct str *out, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("GET"));
+	redis_arg(&a, arena_printf(task_arena(t), "portal:chat:%lld:gate", (long long)chat_id));
+	redis_call(t, OP_READ, &a, gate_decode, out, next);
+}
+
+static struct str copy(struct task *t, const struct redis_value *v)
+{
+	return redis_is_nil(v) ? STR_NULL : arena_str(task_arena(t), redis_str(v));
+}
+
+static enum err joined_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	struct room_joined *j = out;
+	int64_t outcome = redis_i64(redis_at(v, 0));
+	struct str key;
+
+	*j = (struct room_joined){.outcome = outcome == 1   ? ROOM_JOINED
+					     : outcome == 0 ? ROOM_AGAIN
+							    : ROOM_NO_EPOCH};
+	if (j->outcome != ROOM_JOINED)
+		return OK;
+	j->epoch = redis_i64(redis_at(v, 1));
+	j->sessions = redis_i64(redis_at(v, 2));
+	j->online = redis_i64(redis_at(v, 3));
+	j->keyed = redis_i64(redis_at(v, 4)) == 1;
+	key = copy(t, redis_at(v, 5));
+	if (key.p) {
+		j->blob = str_cut(&key, ' ');
+		j->from_public_key = key;
+	}
+	j->members = copy(t, redis_at(v, 6));
+	j->status_due = redis_i64(redis_at(v, 7)) == 1;
+	return OK;
+}
+
+static void room_key(struct task *t, struct redis_args *a, int64_t chat_id, const char *what)
+{
+	redis_key(t, a, "portal:room:%lld:%s", (long long)chat_id, what);
+}
+
+static void process_key(struct task *t, struct redis_args *a, struct str process, const char *what)
+{
+	redis_key(t, a, "portal:process:" STR_FMT ":%s", STR_ARG(process), what);
+}
+
+void room_enter(struct task *t, const struct room_ask *ask, struct room_joined *out, task_fn *next)
+{
+	const struct room_seat *s = &ask->seat;
+	struct redis_args a = {0};
+
+	redis_key(t, &a, "portal:chat:%lld:gate", (long long)s->chat_id);
+	room_key(t, &a, s->chat_id, "present");
+	room_key(t, &a, s->chat_id, "joined");
+	room_key(t, &a, s->chat_id, "people");
+	room_key(t, &a, s->chat_id, "persons");
+	room_key(t, &a, s->chat_id, "seq");
+	redis_key(t, &a, "portal:chat:%lld:epoch", (long long)s->chat_id);
+	room_key(t, &a, s->chat_id, "status");
+	process_key(t, &a, s->process, "rooms");
+	redis_key(
+		t, &a, "portal:chat:%lld:since:%lld", (long long)s->chat_id, (long long)s->user_id);
+	redis_arg_i64(t, &a, s->chat_id);
+	redis_arg_i64(t, &a, s->user_id);
+	redis_arg(&a, s->session);
+	redis_arg(&a, s->process);
+	redis_arg_i64(t, &a, s->sockets);
+	redis_arg(&a, ask->gate);
+	redis_arg(&a, ask->person);
+	redis_arg_i64(t, &a, config.roster_max);
+	redis_eval(t, &redis_scripts[SCRIPT_ROOM_JOIN], &a, joined_decode, out, next);
+}
+
+/* ---- leaving ---- */
+
+static enum err left_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	struct room_left *l = out;
+
+	(void)t;
+	l->sessions = redis_i64(redis_at(v, 0));
+	l->status_due = redis_i64(redis_at(v, 1)) == 1;
+	return OK;
+}
+
+void room_exit(struct task *t, const struct room_seat *s, bool emptied, bool on_purpose,
+	struct room_left *out, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	room_key(t, &a, s->chat_id, "present");
+	room_key(t, &a, s->chat_id, "joined");
+	room_key(t, &a, s->chat_id, "people");
+	room_key(t, &a, s->chat_id, "persons");
+	room_key(t, &a, s->chat_id, "status");
+	process_key(t, &a, s->process, "rooms");
+	redis_arg_i64(t, &a, s->chat_id);
+	redis_arg_i64(t, &a, s->user_id);
+	redis_arg(&a, s->session.p ? s->session : STR(""));
+	redis_arg(&a, s->process);
+	redis_arg_i64(t, &a, s->sockets);
+	redis_arg(&a, emptied ? STR("1") : STR("0"));
+	redis_arg(&a, on_purpose ? STR("1") : STR("0"));
+	redis_arg_i64(t, &a, config.roster_max);
+	redis_eval(t, &redis_scripts[SCRIPT_ROOM_LEAVE], &a, left_decode, out, next);
+}
+
+void room_status(struct task *t, int64_t chat_id, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	room_key(t, &a, chat_id, "status");
+	room_key(t, &a, chat_id, "people");
+	redis_arg_i64(t, &a, chat_id);
+	redis_eval(t, &redis_scripts[SCRIPT_ROOM_STATUS], &a, NULL, NULL, next);
+}
+
+PG_STMT(room_rows_misfits, OP_READ,
+	"SELECT p.id FROM unnest($2::bigint[]) p(id) LEFT JOIN chats c ON c.id = $1"
+	" WHERE c.id IS NULL OR chat_banned(c.id, p.id)"
+	"  OR (c.visibility = 'private' AND c.owner_id IS DISTINCT FROM p.id AND NOT EXISTS ("
+	"   SELECT FROM chat_members m WHERE m.chat_id = c.id AND m.user_id = p.id))");
+
+static enum err misfits_decode(struct task *t, const struct pg_rows *r, void *out)
+{
+	struct room_ids *ids = out;
+
+	ids->count = (size_t)pg_count(r);
+	ids->v = arena_array(task_arena(t), int64_t, ids->count + 1);
+	for (int i = 0; i < pg_count(r); i++)
+		ids->v[i] = pg_i64(r, i, 0);
+	return OK;
+}
+
+void room_misfits(struct task *t, int64_t chat_id, const struct room_ids *people,
+	struct room_ids *out, task_fn *next)
+{
+	struct pg_args a = {0};
+
+	pg_arg_i64(t, &a, chat_id);
+	pg_arg_i64s(t, &a, people->v, people->count);
+	pg_query(t, &room_rows_misfits, &a, misfits_decode, out, next);
+}
+
+/* ---- connecting ---- */
+
+static enum err seat_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	struct seat_taken *s = out;
+	int64_t outcome = redis_i64(redis_at(v, 0));
+
+	(void)t;
+	if (!s)
+		return OK;
+	s->outcome = outcome == 1 ? SEAT_OK : outcome == 0 ? SEAT_ENDED : SEAT_FULL;
+	s->expires_at = redis_i64(redis_at(v, 1)) * 1000;
+	return OK;
+}
+
+void socket_count(
+	struct task *t, const struct socket_seat *s, struct seat_taken *out, task_fn *next)
+{
+	struct redis_args a = {0};
+	char hex[2 * HASH_LEN] = {0};
+
+	if (s->token_hash)
+		hex_encode(s->token_hash, HASH_LEN, hex);
+	redis_key(t, &a, "portal:sockets:%lld", (long long)s->user_id);
+	process_key(t, &a, s->process, "people");
+	redis_key(t, &a, "portal:online");
+	redis_key(t, &a, "portal:online:session");
+	redis_key(t, &a, "portal:session:%.*s", s->token_hash ? (int)sizeof(hex) : 0, hex);
+	redis_arg_i64(t, &a, s->user_id);
+	redis_arg(&a, s->session);
+	redis_arg(&a, s->process);
+	redis_arg_i64(t, &a, s->sockets);
+	redis_arg_i64(t, &a, s->token_hash ? config.max_sockets : 0);
+	redis_eval(t, &redis_scripts[SCRIPT_SOCKET_COUNT], &a, seat_decode, out, next);
+}
+
+/* ---- processes ---- */
+
+static enum err lease_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	struct lease *l = out;
+
+	l->lost = redis_i64(redis_at(v, 0)) == 0;
+	l->marker = copy(t, redis_at(v, 1));
+	l->dead = copy(t, redis_at(v, 2));
+	return OK;
+}
+
+void process_renew(
+	struct task *t, struct str process, bool had, bool look, struct lease *out, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_key(t, &a, "portal:processes");
+	redis_key(t, &a, "portal:processes:dead");
+	redis_key(t, &a, "portal:marker");
+	redis_arg(&a, process);
+	redis_arg_i64(t, &a, LEASE_MS);
+	redis_arg(&a, had ? STR("1") : STR("0"));
+	redis_arg(&a, look ? STR("1") : STR("0"));
+	redis_eval(t, &redis_scripts[SCRIPT_PROCESS_RENEW], &a, lease_decode, out, next);
+}
+
+static enum err rooms_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	struct room_ids *ids = out;
+
+	if (!ids)
+		return OK;
+	ids->count = redis_len(v);
+	ids->v = arena_array(task_arena(t), int64_t, ids->count);
+	for (size_t i = 0; i < ids->count; i++)
+		ids->v[i] = redis_i64(redis_at(v, i));
+	return OK;
+}
+
+static void sweep(
+	struct task *t, struct str process, bool done, struct room_ids *out, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	process_key(t, &a, process, "people");
+	process_key(t, &a, process, "rooms");
+	redis_key(t, &a, "portal:processes:dead");
+	redis_key(t, &a, "portal:online");
+	redis_key(t, &a, "portal:online:session");
+	redis_arg(&a, process);
+	redis_arg(&a, done ? STR("1") : STR("0"));
+	redis_eval(t, &redis_scripts[SCRIPT_PROCESS_SWEEP], &a, rooms_decode, out, next);
+}
+
+void process_sweep(struct task *t, struct str process, struct room_ids *out, task_fn *next)
+{
+	sweep(t, process, false, out, next);
+}
+
+void process_forget(struct task *t, struct str process, task_fn *next)
+{
+	sweep(t, process, true, NULL, next);
+}
