@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import Redis from 'ioredis';
 import pg from 'pg';
+import { io } from 'socket.io-client';
 import { Agent, request } from 'undici';
 
 const run = promisify(execFile);
@@ -172,7 +173,8 @@ export async function startProcess(stores, env = {}, { ready = true, wrap } = {}
   const url = unix ? 'http://localhost' : `http://127.0.0.1:${listening.port}`;
   const agent = new Agent({ connections: 256, pipelining: 1, keepAliveTimeout: 5000, connect: unix ? { socketPath: unix } : {} });
   const process_ = { child, logs, logged, exited, url, agent };
-  if (ready) await until(async () => (await send(process_, 'GET', '/readyz')).status === 200, 'readyz');
+  // From another address each time: the pages have a limit.
+  if (ready) await until(async () => (await send(process_, 'GET', '/readyz', { from: randomAddress() })).status === 200, 'readyz');
   return process_;
 }
 
@@ -207,6 +209,48 @@ export async function send(p, method, target, { body, headers = {}, cookie, key,
 export function sessionOf(response) {
   const set = [response.headers['set-cookie']].flat().find((c) => c?.startsWith('psession='));
   return set?.match(/^psession=([^;]*)/)[1];
+}
+
+// A socket of a person with the stock client: its events are in `events` ({name, data}), in order.
+//   const s = await connect(portal, alice);  await s.ask('room:join', {chat_id});  await s.next('chat:status');
+// Rejects with the CONNECT_ERROR. `by: 'auth'`: the token as auth.session, not as a cookie.
+export async function connect(p, person, { by = 'cookie', wait = true, ...options } = {}) {
+  const s = io(p.url, {
+    transports: ['websocket'], forceNew: true, reconnection: false,
+    ...(by === 'cookie' ? { extraHeaders: { cookie: `psession=${person.token}`, 'x-forwarded-for': person.from ?? '10.0.0.1' } }
+      : by === 'auth' ? { auth: { session: person.token } } : {}),
+    ...options,
+  });
+  const waiting = new Set();
+  s.events = [];
+  s.onAny((name, data) => {
+    s.events.push({ name, data, at: Date.now() });
+    for (const w of waiting) w();
+  });
+  s.ask = (name, data, ms = 10_000) => s.timeout(ms).emitWithAck(name, data);
+  // The first event of this name (that fits) from `from` on; waits for it.
+  s.next = (name, fits = () => true, { from = 0, ms = 10_000 } = {}) => new Promise((resolve, reject) => {
+    const timer = setTimeout(() => done(new Error(`no ${name}; seen: ${s.events.map((e) => e.name).join(' ')}`)), ms);
+    const look = () => {
+      const found = s.events.slice(from).find((e) => e.name === name && fits(e.data));
+      if (found) done(null, found.data);
+    };
+    const done = (error, data) => {
+      clearTimeout(timer);
+      waiting.delete(look);
+      error ? reject(error) : resolve(data);
+    };
+    waiting.add(look);
+    look();
+  });
+  s.gone = new Promise((resolve) => s.once('disconnect', resolve));
+  if (wait) {
+    await new Promise((resolve, reject) => {
+      s.once('connect', resolve);
+      s.once('connect_error', (e) => (s.close(), reject(e)));
+    });
+  }
+  return s;
 }
 
 export async function startPortal(env = {}) {

@@ -26,6 +26,14 @@ const webCode = async (from, id = randomPlatformId()) => {
   await portal.post('/v1/authentication/request', { platform: 'discord', platform_user_id: id }, { from });
   return portal.fetchCode('discord', id);
 };
+const newChat = async (body = {}) => (await owner.post('/v1/portal/chats', { name: 'swept', ...body })).body.id;
+const newSlug = () => `swept-${randomPlatformId().slice(0, 20)}`;
+const newInvite = async (id) => (await owner.post(`/v1/portal/chats/${id}/invites`, {})).body.code;
+const newMember = async (id) => {
+  const person = await portal.signIn();
+  await person.post(`/v1/portal/resolve/${await newInvite(id)}`);
+  return person;
+};
 const newBot = async () => (await owner.post('/v1/admin/bots', { name: 'swept', owner_id: owner.id, platform: 'discord', rate_limit_per_hour: 10 })).body;
 
 // Each gives a fresh request that would succeed: [method, target, options].
@@ -91,6 +99,37 @@ const calls = {
   'regenerate a key': async () => ['POST', `/v1/admin/bots/${(await newBot()).bot.id}/regenerate-key`, { cookie: owner.token }],
   'reset a bot': async () => ['POST', `/v1/admin/bots/${(await newBot()).bot.id}/reset-stats`, { cookie: owner.token }],
   'delete a bot': async () => ['POST', `/v1/admin/bots/${(await newBot()).bot.id}/delete`, { cookie: owner.token }],
+  directory: async () => ['GET', '/v1/portal/directory?q=swept', { cookie: alice.token }],
+  'all chats': async () => ['GET', '/v1/portal/chats', { cookie: owner.token }],
+  'make a chat': async () => ['POST', '/v1/portal/chats', { cookie: owner.token, body: { name: 'swept', slug: newSlug() } }],
+  'one chat': async () => ['GET', `/v1/portal/chats/${await newChat()}`, { cookie: owner.token }],
+  members: async () => ['GET', `/v1/portal/chats/${await newChat()}/members`, { cookie: owner.token }],
+  activity: async () => ['GET', `/v1/portal/chats/${await newChat()}/activity`, { cookie: owner.token }],
+  status: async () => ['GET', '/v1/portal/status', { cookie: owner.token }],
+  'open a chat': async () => ['POST', `/v1/portal/chats/${await newChat()}/config/update`, { cookie: owner.token, body: { slug: newSlug(), wipe_preset: '1h' } }],
+  'close a chat': async () => ['POST', `/v1/portal/chats/${await newChat({ slug: newSlug() })}/config/update`, { cookie: owner.token, body: { slug: null } }],
+  'destroy a chat': async () => ['POST', `/v1/portal/chats/${await newChat()}/delete`, { cookie: owner.token }],
+  'leave a chat': async () => {
+    const id = await newChat();
+    return ['POST', `/v1/portal/chats/${id}/leave`, { cookie: (await newMember(id)).token }];
+  },
+  'make an invite': async () => ['POST', `/v1/portal/chats/${await newChat()}/invites`, { cookie: owner.token, body: { max_uses: 2 } }],
+  invites: async () => ['GET', `/v1/portal/chats/${await newChat()}/invites`, { cookie: owner.token }],
+  'revoke an invite': async () => {
+    const id = await newChat();
+    return ['POST', `/v1/portal/chats/${id}/invites/${await newInvite(id)}/delete`, { cookie: owner.token }];
+  },
+  resolve: async () => ['GET', `/v1/portal/resolve/${await newInvite(await newChat())}`, { cookie: alice.token }],
+  join: async () => ['POST', `/v1/portal/resolve/${await newInvite(await newChat())}`, { cookie: alice.token }],
+  'chats of all': async () => ['GET', '/v1/admin/chats', { cookie: owner.token }],
+  'official chat': async () => ['POST', '/v1/admin/chats', { cookie: owner.token, body: { name: 'swept', slug: newSlug() } }],
+  'update any chat': async () => ['POST', `/v1/admin/chats/${await newChat()}/update`, { cookie: owner.token, body: { label: 'l' } }],
+  'destroy any chat': async () => ['POST', `/v1/admin/chats/${await newChat()}/delete`, { cookie: owner.token }],
+  'kick from any chat': async () => {
+    const id = await newChat();
+    return ['POST', `/v1/admin/chats/${id}/kick`, { cookie: owner.token, body: { user_id: (await newMember(id)).id } }];
+  },
+  'transfer a chat': async () => ['POST', `/v1/admin/chats/${await newChat()}/transfer`, { cookie: owner.token, body: { user_id: alice.id } }],
   health: async () => ['GET', '/health', {}],
 };
 
