@@ -97,7 +97,7 @@ void key_read(struct task *t, int64_t chat_id, int64_t user_id, struct str sessi
 	redis_key(t, &a, "portal:chat:%lld:epoch", (long long)chat_id);
 	redis_arg_i64(t, &a, chat_id);
 	redis_arg_i64(t, &a, user_id);
-	redis_arg(&a, session);
+	redis_arg(&a, arena_str(task_arena(t), session)); /* a step may run its script again */
 	key_step(t, chat_id, SCRIPT_KEY_READ, &a, &f->answer, read_done);
 }
 
@@ -106,7 +106,7 @@ static void sender_args(struct task *t, struct redis_args *a, const struct key_s
 	redis_arg_i64(t, a, from->chat_id);
 	redis_arg_i64(t, a, from->epoch);
 	redis_arg_i64(t, a, from->user_id);
-	redis_arg(a, from->session);
+	redis_arg(a, arena_str(task_arena(t), from->session));
 }
 
 static void share_done(struct task *t)
