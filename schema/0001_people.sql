@@ -362,42 +362,6 @@ BEGIN
 END
 $$;
 
--- Deletes an account: what is about the person goes, the row stays without a name (':' cannot be in
--- a username), so that what others did and said keeps its references. outcome: 'ok', 'unknown',
--- 'mismatch' (in_username is not the name), 'last_owner'. gone: as sessions_end() returns it.
-CREATE FUNCTION user_delete(in_user bigint, in_username text, OUT outcome text, OUT gone text)
-LANGUAGE plpgsql AS $$
-DECLARE
-  person users%ROWTYPE;
-BEGIN
-  -- As in set_permission(): of two Owners that go at once, one stays.
-  PERFORM pg_advisory_xact_lock(hashtextextended('owners', 0));
-  SELECT * INTO person FROM users u WHERE u.id = in_user AND u.deleted_at IS NULL FOR UPDATE;
-  outcome := CASE
-    WHEN NOT FOUND THEN 'unknown'
-    WHEN person.username <> in_username THEN 'mismatch'
-    WHEN person.permission_level = 3 AND NOT EXISTS (SELECT FROM users u
-         WHERE u.permission_level = 3 AND u.id <> in_user AND u.deleted_at IS NULL) THEN 'last_owner'
-    ELSE 'ok' END;
-  IF outcome <> 'ok' THEN
-    RETURN;
-  END IF;
-  SELECT e.gone INTO user_delete.gone FROM sessions_end(in_user, NULL, NULL, 'deleted') e;
-  DELETE FROM identities i WHERE i.user_id = in_user;
-  DELETE FROM notifications n WHERE n.user_id = in_user;
-  DELETE FROM chat_members m WHERE m.user_id = in_user;
-  DELETE FROM chats c WHERE c.owner_id = in_user;
-  UPDATE bots b SET deleted_at = now(), is_active = false, login = false
-   WHERE b.owner_id = in_user AND b.deleted_at IS NULL;
-  UPDATE sessions s SET client_ip = '', user_agent = '' WHERE s.user_id = in_user;
-  UPDATE users u SET username = 'deleted:' || u.id, avatar_source = '', permission_level = 0,
-         permission_since = NULL, subscription_level = 0, subscription_expires_at = NULL,
-         subscription_granted_by = NULL, subscription_created_at = NULL, subscription_updated_at = NULL,
-         preferences = '{}', last_activity_at = NULL, deleted_at = now(), updated_at = now()
-   WHERE u.id = in_user;
-END
-$$;
-
 -- Sets a permission level with its history. outcome: 'ok', 'unknown', 'last_owner'.
 CREATE FUNCTION set_permission(in_user bigint, in_level smallint, in_actor bigint,
   OUT outcome text, OUT old_level smallint)

@@ -347,9 +347,12 @@ BEGIN
 END
 $$;
 
--- As in 0001, and: owned chats are destroyed, memberships left, bans go over to the identities, so
--- that a new account of them is banned as well.
-CREATE OR REPLACE FUNCTION user_delete(in_user bigint, in_username text, OUT outcome text, OUT gone text)
+-- Deletes an account: what is about the person goes, the row stays without a name (':' cannot be in
+-- a username), so that what others did and said keeps its references. outcome: 'ok', 'unknown',
+-- 'mismatch' (in_username is not the name), 'last_owner'. gone: as sessions_end() returns it.
+-- Owned chats are destroyed, memberships left; bans go over to the identities, so that a new account of
+-- them is banned as well.
+CREATE FUNCTION user_delete(in_user bigint, in_username text, OUT outcome text, OUT gone text)
 LANGUAGE plpgsql AS $$
 DECLARE
   person users%ROWTYPE;

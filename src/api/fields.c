@@ -131,15 +131,6 @@ static bool string_ok(struct reading *r, struct str s)
 	return true;
 }
 
-bool field_check_str(struct arena *a, const struct field *f, struct str s, struct str *sentence)
-{
-	struct reading r = {.arena = a, .field = f};
-	bool ok = string_ok(&r, s);
-
-	*sentence = r.sentence;
-	return ok;
-}
-
 static bool integer_ok(struct reading *r, int64_t v)
 {
 	char text[96];

@@ -26,8 +26,6 @@ struct field_fault {
  * order of the row. Strings are copied to the arena. */
 bool fields_read(struct arena *a, const struct route *r, const struct str *params, struct str query,
 	const struct json *body, struct value *out, struct field_fault *why);
-/* One string against a row: for handlers whose fields stand alone. */
-bool field_check_str(struct arena *a, const struct field *f, struct str s, struct str *sentence);
 size_t field_count(const struct field *f); /* of a row's list, which may be NULL */
 
 #endif

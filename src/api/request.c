@@ -354,11 +354,6 @@ struct str request_user_agent(const struct task *t)
 	return request_of(t)->user_agent;
 }
 
-const char *request_correlation(const struct task *t)
-{
-	return request_of(t)->correlation;
-}
-
 /* The value of a field of this type (or any of two); to ask for another is a bug. */
 static const struct value *field_value(const struct task *t, const char *name, unsigned types)
 {

@@ -34,8 +34,7 @@ struct caller {
 	int64_t bot_hourly; /* rate_limit_per_hour */
 };
 const struct caller *caller(const struct task *t);
-struct str request_user_agent(const struct task *t);   /* at most 255 code points, valid UTF-8 */
-const char *request_correlation(const struct task *t); /* 36 characters and a NUL */
+struct str request_user_agent(const struct task *t); /* at most 255 code points, valid UTF-8 */
 
 /* Fields by name, wherever they stand (body, query, path). Asking for a field that the row does not
  * have is a bug. Strings live in the arena. */

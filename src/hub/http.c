@@ -320,11 +320,6 @@ struct conn *exchange_conn(const struct exchange *x)
 	return x->h->c;
 }
 
-bool exchange_is_head(const struct exchange *x)
-{
-	return x->head;
-}
-
 void exchange_watch(struct exchange *x, void (*gone)(struct exchange *x))
 {
 	x->gone = gone;

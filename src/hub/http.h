@@ -36,7 +36,6 @@ extern const struct conn_ops http_conn_ops; /* for listener_open */
 void exchange_set_data(struct exchange *x, void *data);
 void *exchange_data(const struct exchange *x);
 struct conn *exchange_conn(const struct exchange *x);
-bool exchange_is_head(const struct exchange *x);
 /* The reply will be long in coming: from now on `gone` is called in place of the handler's, and a
  * peer that closes only its sending side has left too. */
 void exchange_watch(struct exchange *x, void (*gone)(struct exchange *x));
