@@ -1,13 +1,35 @@
-/* Notifications. PostgreSQL keeps them; Redis keeps each person's number of unread ones for a
- * moment under portal:unread:{user}, which the gate reads along. Whoever makes or reads a
- * notification deletes that key after the commit. */
+/* Notifications (contract section 7). PostgreSQL keeps them; who has read what is kept per person
+ * (schema/0006_notifications.sql). Other parts write one with notify() of that file, inside their
+ * own transaction, and tell of it behind the commit with notification_tell.
+ *
+ * Redis keeps each person's number of unread ones for a moment, and the gate reads it along:
+ *   portal:unread:{user}  "<generation> <count>", or "-" for UNREAD_QUIET_MS behind a change of the
+ *                         person's own, as long as a count that began before it may take
+ *   portal:unread:all     the generation: rises with each notification for everyone, so that what
+ *                         was kept before it is out of date
+ * A change that could not be told, because Redis was away, shows UNREAD_CACHE_SECONDS later. */
 #ifndef STORE_NOTIFICATION_H
 #define STORE_NOTIFICATION_H
 
+#include "base/json.h"
 #include "io/task.h"
 
-/* A count that was under way while a notification was made may be kept: it is wrong for so long. */
 #define UNREAD_CACHE_SECONDS 15
+#define UNREAD_QUIET_MS      (2 * TASK_DEADLINE_MS)
+
+struct notification {
+	int64_t id, created_by;      /* created_by 0: the server */
+	int64_t created_at, read_at; /* us; read_at 0: not yet */
+	struct str title, body, type;
+};
+/* As lists and events show it. */
+void notification_write(struct json_out *j, const struct notification *n);
+
+/* An operation of t, like a function of several: behind the commit of what notify() has written,
+ * the person, or everyone, hears of it (notification:new) and is counted anew. It fails never: an
+ * event is news, not truth. When Redis or PostgreSQL is away it is not told, and the person finds
+ * it in the list. */
+void notification_tell(struct task *t, int64_t id, task_fn *next);
 
 /* The person's own, and those for everyone that are not older than the account. */
 void unread_count(struct task *t, int64_t user_id, int64_t *out, task_fn *next);
