@@ -8,7 +8,8 @@
 --      4 tier of the person ('': not counted), 5 its limit, 6 value to read along ('': none),
 --      7 milliseconds after which a session is checked again
 -- Answer: state, user, limit, count and milliseconds left of the window that decides (limit 0: none
--- counted), the value read along, the marker (for `missing` and `old`)
+-- counted), the value read along, the marker (for `missing` and `old`), the generation of the value
+-- read along
 local OVER, DEAD, LIVE, OLD, MISSING = 0, 1, 2, 3, 4
 local limit, count, left = 0, 0, 0
 
@@ -61,9 +62,16 @@ end
 if ARGV[4] ~= '' and hit('portal:rate:' .. ARGV[4] .. ':' .. user, ARGV[5]) then
   return {OVER, user, limit, count, left}
 end
-local with = ARGV[6] ~= '' and redis.call('GET', 'portal:' .. ARGV[6] .. ':' .. user)
+-- A value that was kept under another generation, or none ("-"), is none.
+local with, generation = false, false
+if ARGV[6] ~= '' then
+  local name = 'portal:' .. ARGV[6] .. ':'
+  local kept = redis.call('MGET', name .. user, name .. 'all')
+  generation = kept[2] or '0'
+  with = kept[1] and kept[1]:match('^' .. generation .. ' (.*)$') or false
+end
 local now = redis.call('TIME')
 if now[1] * 1000 + now[2] / 1000 - session[2] > tonumber(ARGV[7]) then
-  return {OLD, user, limit, count, left, with, marker()}
+  return {OLD, user, limit, count, left, with, marker(), generation}
 end
-return {LIVE, user, limit, count, left, with}
+return {LIVE, user, limit, count, left, with, false, generation}

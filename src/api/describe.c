@@ -73,7 +73,9 @@ static const struct {
 } groups[] = {
 	{"/v1/authentication/", "Signing in"},
 	{"/v1/users/", "People"},
-	{"/v1/notifications/", "Notifications"},
+	{"/v1/portal/", "Chats"},
+	{"/v1/notifications", "Notifications"},
+	{"/v1/announcements", "Notifications"},
 	{"/v1/bot", "Bots"},
 	{"/v1/admin/", "Administration"},
 	{"/", "Operations"},
@@ -195,6 +197,8 @@ void field_words(struct buf *b, const struct field *f)
 	case FIELD_INTS:
 		buf_lit(b, "list of integers, ");
 		range_words(b, f, " items");
+		if (f->words)
+			buf_printf(b, "; or \"%s\"", f->words);
 		break;
 	case FIELD_OBJECTS:
 		buf_lit(b, "list of objects, ");

@@ -95,6 +95,8 @@ const struct server_event server_events[] = {
 	{"user:unbanned", TARGET, "{chat_id:int, user_id:int, until:time?}", "May come back."},
 	{"user:hard_muted", PERSON, "{until:time?}", "May write nowhere."},
 	{"user:hard_unmuted", PERSON, "{until:time?}", "May write again."},
+	{"notification:new", "all sockets of the person; of one for everyone, all sockets", "@notification", "A notification."},
+	{"announcement:new", "all sockets", "@announcement", "An announcement."},
 	{"session:ended", "the session's sockets, which are then disconnected",
 	 "{reason:(evicted|logout|destroyed|banned|timeout|expired|deleted)}", "The session has ended."},
 	{"login:code", "in `/bot`: one bot of the platform that has `login`",

@@ -246,6 +246,8 @@ static bool from_value(struct reading *r, const struct json *j, struct value *v)
 		return array_ok(r, j, JSON_STRING, "must be a list of strings");
 	case FIELD_INTS:
 		v->json = j;
+		if (is_string && r->field->words)
+			return word_ok(r, json_to_str(j));
 		return array_ok(r, j, JSON_INT, "must be a list of integers");
 	case FIELD_OBJECTS:
 		v->json = j;

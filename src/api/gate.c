@@ -388,9 +388,10 @@ void gate_begin(struct task *t)
 		gate_people(t);
 }
 
-struct str gate_with(const struct task *t)
+struct str gate_with(const struct task *t, struct str *generation)
 {
 	const struct gate *g = request_of(t)->gate;
 
-	return g ? g->pass.with : STR_NULL;
+	*generation = g->pass.generation;
+	return g->pass.with;
 }

@@ -18,7 +18,9 @@ task_fn user_get, user_profile, user_search;
 task_fn chats_kick, chats_ban, chats_unban, chats_mute, chats_unmute, chats_warn, chats_timeout,
 	hard_mute, hard_unmute, room_kick_event;
 /* notifications.c */
-task_fn notifications_unread_count;
+task_fn notifications_list, notifications_unread_count, notifications_read_one,
+	notifications_read_each, admin_notifications_send, announcements_list,
+	admin_announcements_create, admin_announcements_delete;
 /* bots.c */
 task_fn bots_list, bots_search, bot_get, bot_me, bot_me_update, bot_user;
 /* admin_bots.c */

@@ -165,6 +165,22 @@ static void list_write(struct json_out *j, const struct field *f, const char *of
 	json_ki64(j, "maxItems", f->max);
 }
 
+/* A list, or a word. */
+static void either_write(struct json_out *j, const struct field *f)
+{
+	struct field word = {.type = FIELD_STR, .in = f->in, .words = f->words};
+
+	json_key(j, "anyOf");
+	json_arr(j);
+	json_obj(j);
+	list_write(j, f, "integer");
+	json_end(j);
+	json_obj(j);
+	string_write(j, &word);
+	json_end(j);
+	json_end(j);
+}
+
 static void field_write(struct json_out *j, const struct field *f)
 {
 	bool nullable = f->nullable && f->in == IN_BODY;
@@ -192,7 +208,10 @@ static void field_write(struct json_out *j, const struct field *f)
 		list_write(j, f, "string");
 		break;
 	case FIELD_INTS:
-		list_write(j, f, "integer");
+		if (f->words)
+			either_write(j, f);
+		else
+			list_write(j, f, "integer");
 		break;
 	case FIELD_OBJECTS:
 		list_write(j, f, "object");

@@ -46,8 +46,9 @@ bool in_bool(const struct task *t, const char *name);
 int64_t in_time(const struct task *t, const char *name);            /* us; 0 when absent */
 const struct json *in_json(const struct task *t, const char *name); /* NULL when absent */
 
-/* What the gate read along for a route with `with`; STR_NULL when Redis has none. */
-struct str gate_with(const struct task *t);
+/* What the gate read along for a route with `with`; STR_NULL when Redis has none that is up to
+ * date. *generation: under which it is to be kept. */
+struct str gate_with(const struct task *t, struct str *generation);
 
 /* The reply. reply_json starts the body; write one value; reply_send ends the task with the row's
  * status. Headers are added before. */

@@ -40,7 +40,7 @@ enum field_type {
 	FIELD_BOOL,
 	FIELD_TIME,    /* RFC 3339 */
 	FIELD_STRS,    /* array of strings, min..max elements */
-	FIELD_INTS,    /* array of integers, min..max elements */
+	FIELD_INTS,    /* array of integers, min..max elements; or one of `words` */
 	FIELD_OBJECTS, /* array of objects, min..max elements, whose members the handler checks */
 	FIELD_OBJECT   /* any JSON object of min..max members; named "*": the whole body */
 };
@@ -66,7 +66,7 @@ struct field {
 	enum field_chars chars;
 	int64_t min, max;
 	int64_t def;       /* FIELD_INT in the query: the default */
-	const char *words; /* FIELD_STR: one of these, parted by spaces; NULL: any */
+	const char *words; /* FIELD_STR, FIELD_INTS: one of these, parted by spaces; NULL: any */
 	const char *help;
 };
 
@@ -77,8 +77,9 @@ struct route {
 	unsigned cred; /* of enum credential */
 	int level; /* least permission_level, checked against PostgreSQL on each request; 0: any */
 	task_fn *begin; /* api/handlers.h; makes its frame with task_frame_make */
-	/* A value kept per person in Redis that the gate reads along (portal:<with>:<user>), for
-	 * endpoints that need nothing else; NULL: none. See gate_with in api/request.h. */
+	/* A value kept per person in Redis that the gate reads along (portal:<with>:<user>) under a
+	 * generation (portal:<with>:all), for endpoints that need nothing else; NULL: none. See
+	 * gate_with in api/request.h. */
 	const char *with;
 	const struct field *fields; /* NULL: the request takes no fields */
 	int status;                 /* of success: 200, 201 */

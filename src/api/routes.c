@@ -75,6 +75,10 @@ const struct shape_name shape_names[] = {
 	 "{chat_id:int, chat_name:str, id:str, sender:@chat_person?, permission_level:int, content:str, type:(user|system),"
 	 " epoch:int, timestamp:time, client_id:str?}",
 	 "A message; those of the system are plaintext, of epoch 0."},
+	{"notification",
+	 "{id:int, title:str, body:str, type:(info|success|warning|error), read_at:time?, created_at:time, created_by:int?}",
+	 "A notification; `created_by` null: the server."},
+	{"announcement", "{@notification, expires_at:time?}", "An announcement, which nobody reads; `expires_at` null: never."},
 	{"message", "{message:str}", "A sentence."},
 };
 const size_t shape_name_count = sizeof(shape_names) / sizeof(*shape_names);
@@ -90,6 +94,9 @@ const size_t shape_name_count = sizeof(shape_names) / sizeof(*shape_names);
 #define WHOM NEED_INT("user_id", 1, ID_MAX, "whom; not the caller")
 #define WHY MAY_STR("reason", CHARS_TEXT, 0, 500, "for the records and the person")
 #define DAYS_30 2592000
+#define NOTICE_FIELDS \
+	NEED_STR("title", CHARS_ANY, 1, 100, "one line"), NEED_STR("body", CHARS_TEXT, 0, 1000, "more of it"), \
+	MAY_WORD("type", IN_BODY, "info success warning error", "default: info")
 
 const struct route routes[] = {
 	/* ---- signing in (contract section 1) ---- */
@@ -206,8 +213,19 @@ const struct route routes[] = {
 	 .help = "The chat's current epoch, and the blob of its key for this session."},
 
 	/* ---- notifications (section 7) ---- */
+	{MY_ROW(HTTP_GET, "/v1/notifications", notifications_list), .fields = FIELDS(PAGE(50)),
+	 .reply = "{notifications:[@notification], total:int, unread:int, offset:int, limit:int}",
+	 .help = "The caller's own and those for everyone since the account exists, newest first."},
 	{MY_ROW(HTTP_GET, "/v1/notifications/unread-count", notifications_unread_count), .with = "unread",
 	 .reply = "{unread:int}", .help = "How many notifications are unread."},
+	{MY_ROW(HTTP_POST, "/v1/notifications/{id}/read", notifications_read_one),
+	 .fields = FIELDS(PATH_ID("of the notification")), .reply = "@notification",
+	 .errors = "NOTIFICATION_NOT_FOUND NOTIFICATION_ALREADY_READ", .help = "Marks a notification as read."},
+	{MY_ROW(HTTP_POST, "/v1/notifications/read-all", notifications_read_each), .reply = "{read:int}",
+	 .help = "Marks all as read; `read`: how many were not."},
+	{OPEN_ROW("/v1/announcements", announcements_list), .fields = FIELDS(PAGE(50)),
+	 .reply = "{announcements:[@announcement], total:int, offset:int, limit:int}",
+	 .help = "The announcements that have not expired, newest first."},
 
 	/* ---- chats (section 3.1) ---- */
 	{OPEN_ROW("/v1/portal/directory", chats_directory),
@@ -366,6 +384,20 @@ const struct route routes[] = {
 	 .reply = "{message:str, chat:@chat}", .errors = "CHAT_NOT_FOUND ACCESS_DENIED USER_NOT_FOUND",
 	 .help = "Gives a chat to another person."},
 
+	{ADMIN_ROW(HTTP_POST, "notifications", admin_notifications_send),
+	 .fields = FIELDS({.name = "user_ids", .in = IN_BODY, .type = FIELD_INTS, .required = true, .min = 1, .max = 1000,
+		.words = "all", .help = "whom; \"all\": everyone, also who signs in later with an account made before"},
+		NOTICE_FIELDS),
+	 .reply = "{message:str, people:int?}", .errors = "USER_NOT_FOUND",
+	 .help = "Notifies people, or none when one of them is unknown; `people` null: everyone."},
+	{ADMIN_ROW(HTTP_POST, "announcements", admin_announcements_create),
+	 .fields = FIELDS(NOTICE_FIELDS, {.name = "expires_at", .in = IN_BODY, .type = FIELD_TIME, .nullable = true,
+		.help = "default: never"}),
+	 .reply = "{message:str, announcement:@announcement}",
+	 .help = "Announces something to everyone, signed in or not."},
+	{ADMIN_ROW(HTTP_POST, "announcements/{id}/delete", admin_announcements_delete),
+	 .fields = FIELDS(PATH_ID("of the announcement")), .reply = "@message", .errors = "NOT_FOUND",
+	 .help = "Takes an announcement back."},
 	/* ---- statistics and monitoring (section 9) ---- */
 	{PAGE_ROW("/v1/version", TIER_HEALTH, operations_version),
 	 .reply = "{version:str, commit:str, started_at:time}", .help = "What runs, and since when."},

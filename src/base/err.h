@@ -42,6 +42,7 @@
 	X(CHAT_SLOTS, 409, "No free chat slot")                                                    \
 	X(SLUG_TAKEN, 409, "The address is taken")                                                 \
 	X(INVITE_QUOTA, 409, "Too many live invites")                                              \
+	X(NOTIFICATION_ALREADY_READ, 409, "Notification is already read")                          \
 	X(TOO_LARGE, 413, "Request body too large")                                                \
 	X(MEDIA_TYPE, 415, "Content-Type must be application/json")                                \
 	X(BAD_CIPHERTEXT, 422, "Content is not a CiphertextV2 bundle")                             \

@@ -1,6 +1,8 @@
 /* Notifications.
  *
- *   notification_tell -> tell_read (PostgreSQL) -> tell_told: one script counts and publishes
+ *   notification_tell -> tell_read (PostgreSQL) -> told
+ *   notification_add  -> sent (committed)       -> told: one script for the caches and the sockets
+ *   notification_read, notifications_read_all -> marked (committed) -> told
  *
  * To add another read of them: a statement and a decoder here, the handler in api/notifications.c.
  */
@@ -27,12 +29,10 @@ static void write_rest(struct json_out *j, const struct notification *n)
 		json_null(j);
 }
 
-void notification_write(struct json_out *j, const struct notification *n)
+void notification_members(struct json_out *j, const struct notification *n)
 {
-	json_obj(j);
 	json_ki64(j, "id", n->id);
 	write_rest(j, n);
-	json_end(j);
 }
 
 static struct notification notification_decode(struct task *t, const struct pg_rows *r, int row)
@@ -88,7 +88,8 @@ static enum err decode_telling(struct task *t, const struct pg_rows *r, void *ou
 	return OK;
 }
 
-static void tell_told(struct task *t)
+/* An error is no error: it is committed. */
+static void told(struct task *t)
 {
 	task_return(t);
 }
@@ -105,7 +106,7 @@ static void tell_read(struct task *t)
 	tell(t,
 		arena_printf(
 			task_arena(t), "%lld:%lld", (long long)f->user_id, (long long)f->item.id),
-		&f->item, tell_told);
+		&f->item, told);
 }
 
 void notification_tell(struct task *t, int64_t id, task_fn *next)
@@ -118,39 +119,167 @@ void notification_tell(struct task *t, int64_t id, task_fn *next)
 	pg_query(t, &sql_notification, &a, decode_telling, f, tell_read);
 }
 
-/* ---- how many are unread ---- */
+/* ---- sending ---- */
 
-PG_STMT(sql_unread_count, OP_READ,
-	"SELECT (SELECT count(*) FROM notifications n WHERE n.user_id = $1::bigint AND n.read_at "
-	"IS NULL)"
-	" + (SELECT count(*) FROM notifications n WHERE n.user_id IS NULL AND n.read_at IS NULL"
-	"  AND n.created_at >= (SELECT u.created_at FROM users u WHERE u.id = $1::bigint))");
+PG_STMT(sql_notifications_send, OP_WRITE,
+	"SELECT outcome, rows, created_at FROM notifications_send(nullif($1::bigint, 0), "
+	"$2::bigint[], "
+	"$3::text,"
+	" $4::text, $5::text)");
 
-static enum err decode_unread(struct task *t, const struct pg_rows *r, void *out)
+struct sending {
+	struct notification item;
+	struct str rows;
+};
+
+static enum err decode_sending(struct task *t, const struct pg_rows *r, void *out)
+{
+	struct sending *f = out;
+
+	if (!str_eq(pg_text(r, 0, 0), STR("ok")))
+		return ERR_USER_NOT_FOUND;
+	f->rows = pg_text_copy(t, r, 0, 1);
+	f->item.created_at = pg_time(r, 0, 2);
+	return OK;
+}
+
+static void sent(struct task *t)
+{
+	const struct sending *f = task_frame(t);
+
+	task_catch(t);
+	tell(t, f->rows, &f->item, told);
+}
+
+void notification_add(struct task *t, const struct notification_new *n, task_fn *next)
+{
+	struct sending *f = task_call(t, sizeof(*f), next);
+	struct pg_args a = {0};
+
+	f->item = (struct notification){
+		.created_by = n->by, .title = n->title, .body = n->body, .type = n->type};
+	pg_arg_i64(t, &a, n->by);
+	pg_arg_i64s(t, &a, n->users, n->count);
+	pg_arg_str(t, &a, n->title);
+	pg_arg_str(t, &a, n->body);
+	pg_arg_str(t, &a, n->type);
+	pg_query(t, &sql_notifications_send, &a, decode_sending, f, sent);
+}
+
+/* ---- reading ---- */
+
+PG_STMT(sql_notifications_page, OP_READ,
+	"SELECT p.id, p.title, p.body, p.type, p.read_at, p.created_at, p.created_by, p.total, "
+	"p.unread"
+	" FROM notifications_page($1::bigint, $2::bigint, $3::bigint) p");
+
+static enum err decode_list(struct task *t, const struct pg_rows *r, void *out)
+{
+	struct notification_list *l = out;
+
+	l->total = pg_i64(r, 0, 7);
+	l->unread = pg_i64(r, 0, 8);
+	l->count = pg_null(r, 0, 0) ? 0 : (size_t)pg_count(r);
+	l->rows = arena_array(task_arena(t), struct notification, l->count);
+	for (size_t i = 0; i < l->count; i++)
+		l->rows[i] = notification_decode(t, r, (int)i);
+	return OK;
+}
+
+void notifications_of(struct task *t, int64_t user_id, int64_t offset, int64_t limit,
+	struct notification_list *out, task_fn *next)
+{
+	struct pg_args a = {0};
+
+	pg_arg_i64(t, &a, user_id);
+	pg_arg_i64(t, &a, offset);
+	pg_arg_i64(t, &a, limit);
+	pg_query(t, &sql_notifications_page, &a, decode_list, out, next);
+}
+
+struct marking {
+	int64_t user_id;
+	struct notification *item;
+};
+
+static void marked(struct task *t)
+{
+	const struct marking *f = task_frame(t);
+
+	task_catch(t);
+	unread_forget(t, f->user_id, told);
+}
+
+PG_STMT(sql_notification_read, OP_WRITE,
+	"SELECT r.id, r.title, r.body, r.type, r.read_at, r.created_at, r.created_by, r.outcome"
+	" FROM notification_read($1::bigint, $2::bigint) r");
+
+static enum err decode_read(struct task *t, const struct pg_rows *r, void *out)
+{
+	struct marking *f = out;
+	struct str outcome = pg_text(r, 0, 7);
+
+	if (str_eq(outcome, STR("again")))
+		return ERR_NOTIFICATION_ALREADY_READ;
+	if (!str_eq(outcome, STR("ok")))
+		return ERR_NOTIFICATION_NOT_FOUND;
+	*f->item = notification_decode(t, r, 0);
+	return OK;
+}
+
+void notification_read(
+	struct task *t, int64_t user_id, int64_t id, struct notification *out, task_fn *next)
+{
+	struct marking *f = task_call(t, sizeof(*f), next);
+	struct pg_args a = {0};
+
+	*f = (struct marking){.user_id = user_id, .item = out};
+	pg_arg_i64(t, &a, user_id);
+	pg_arg_i64(t, &a, id);
+	pg_query(t, &sql_notification_read, &a, decode_read, f, marked);
+}
+
+PG_STMT(sql_notifications_read, OP_WRITE, "SELECT notifications_read($1::bigint)");
+
+static enum err decode_number(struct task *t, const struct pg_rows *r, void *out)
 {
 	(void)t;
 	*(int64_t *)out = pg_i64(r, 0, 0);
 	return OK;
 }
 
+void notifications_read_all(struct task *t, int64_t user_id, int64_t *read, task_fn *next)
+{
+	struct marking *f = task_call(t, sizeof(*f), next);
+	struct pg_args a = {0};
+
+	f->user_id = user_id;
+	pg_arg_i64(t, &a, user_id);
+	pg_query(t, &sql_notifications_read, &a, decode_number, read, marked);
+}
+
+/* ---- how many are unread ---- */
+
+PG_STMT(sql_unread_count, OP_READ, "SELECT notifications_unread($1::bigint)");
+
 void unread_count(struct task *t, int64_t user_id, int64_t *out, task_fn *next)
 {
 	struct pg_args a = {0};
 
 	pg_arg_i64(t, &a, user_id);
-	pg_query(t, &sql_unread_count, &a, decode_unread, out, next);
+	pg_query(t, &sql_unread_count, &a, decode_number, out, next);
 }
 
-void unread_cache(struct task *t, int64_t user_id, int64_t unread, task_fn *next)
+void unread_cache(
+	struct task *t, int64_t user_id, int64_t unread, struct str generation, task_fn *next)
 {
 	struct redis_args a = {0};
 
-	redis_arg(&a, STR("SET"));
 	redis_key(t, &a, "portal:unread:%lld", (long long)user_id);
-	redis_arg_i64(t, &a, unread);
-	redis_arg(&a, STR("EX"));
+	redis_arg(&a, arena_printf(task_arena(t), STR_FMT " %lld", STR_ARG(generation),
+			      (long long)unread));
 	redis_arg_i64(t, &a, UNREAD_CACHE_SECONDS);
-	redis_call(t, OP_READ, &a, NULL, NULL, next);
+	redis_eval(t, &redis_scripts[SCRIPT_UNREAD_KEEP], &a, NULL, NULL, next);
 }
 
 void unread_forget(struct task *t, int64_t user_id, task_fn *next)

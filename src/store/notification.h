@@ -22,8 +22,8 @@ struct notification {
 	int64_t created_at, read_at; /* us; read_at 0: not yet */
 	struct str title, body, type;
 };
-/* As lists and events show it. */
-void notification_write(struct json_out *j, const struct notification *n);
+/* The members of the object that lists and events show. */
+void notification_members(struct json_out *j, const struct notification *n);
 
 /* An operation of t, like a function of several: behind the commit of what notify() has written,
  * the person, or everyone, hears of it (notification:new) and is counted anew. It fails never: an
@@ -31,10 +31,40 @@ void notification_write(struct json_out *j, const struct notification *n);
  * it in the list. */
 void notification_tell(struct task *t, int64_t id, task_fn *next);
 
-/* The person's own, and those for everyone that are not older than the account. */
+/* ---- sending ---- */
+
+struct notification_new {
+	int64_t by;           /* 0: the command line */
+	const int64_t *users; /* NULL: everyone */
+	size_t count;
+	struct str title, body, type;
+};
+/* Writes them with their audit entry, and tells. USER_NOT_FOUND: one of them is no account, and
+ * nobody is notified. */
+void notification_add(struct task *t, const struct notification_new *n, task_fn *next);
+
+/* ---- reading ---- */
+
+/* A person's are the own ones, and those for everyone that are not older than the account. */
+struct notification_list {
+	struct notification *rows; /* newest first */
+	size_t count;
+	int64_t total, unread;
+};
+void notifications_of(struct task *t, int64_t user_id, int64_t offset, int64_t limit,
+	struct notification_list *out, task_fn *next);
+/* Committed, then counted anew. NOTIFICATION_NOT_FOUND, also for someone else's;
+ * NOTIFICATION_ALREADY_READ. */
+void notification_read(
+	struct task *t, int64_t user_id, int64_t id, struct notification *out, task_fn *next);
+/* *read: how many were unread. */
+void notifications_read_all(struct task *t, int64_t user_id, int64_t *read, task_fn *next);
+
 void unread_count(struct task *t, int64_t user_id, int64_t *out, task_fn *next);
-void unread_cache(struct task *t, int64_t user_id, int64_t unread, task_fn *next);
-/* Behind the commit that made or read one. */
+/* generation: as the gate found it before the count began. */
+void unread_cache(
+	struct task *t, int64_t user_id, int64_t unread, struct str generation, task_fn *next);
+/* Behind the commit of a change of the person's own. */
 void unread_forget(struct task *t, int64_t user_id, task_fn *next);
 
 #endif

@@ -32,14 +32,14 @@ struct gate_ask {
 	const char *user_tier; /* counted by the session's person: "auth", "admin"; NULL: none */
 	int64_t user_max;
 	struct limit dead; /* counted when the session is dead or missing */
-	const char *with;  /* read portal:<with>:<user> along; NULL: nothing */
+	const char *with;  /* read portal:<with>:<user> along, and its generation; NULL: nothing */
 };
 struct gate_result {
 	struct rate rate; /* the one that decides: the first exceeded, else the one with the fewest
 			     left */
 	bool live;        /* a live session */
 	int64_t user_id;
-	struct str with; /* STR_NULL when there is none */
+	struct str with, generation; /* with: STR_NULL when there is none of this generation */
 };
 /* Counts and looks up. A session that Redis has forgotten is looked up in PostgreSQL and put back
  * (unless it ended meanwhile); one not checked for 60 s is checked again (used on as it is while

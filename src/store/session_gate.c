@@ -100,6 +100,7 @@ static enum err gate_decode(struct task *t, const struct redis_value *v, void *o
 		f->out->rate = rate; /* an earlier look has counted others */
 	f->out->with = arena_str(a, redis_str(redis_at(v, 5)));
 	f->seat.marker = arena_str(a, redis_str(redis_at(v, 6)));
+	f->out->generation = arena_str(a, redis_str(redis_at(v, 7)));
 	return OK;
 }
 

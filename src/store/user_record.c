@@ -140,7 +140,15 @@ PG_STMT(sql_user_export, OP_READ,
 			     "'id', n.id, 'title', n.title, 'body', n.body, 'type', n.type,"
 			     " 'read_at', iso(n.read_at), 'created_at', iso(n.created_at)",
 			     "notifications n WHERE n.user_id = u.id",
-			     "n.id") "," EXPORT_LIST("owned_chats",
+			     "n.id") "," EXPORT_LIST("notifications_read",
+			     "'id', rn.id, 'read_at', iso(nr.read_at)",
+			     "notification_reads nr JOIN notifications rn ON rn.nr = nr.nr"
+			     " WHERE nr.user_id = u.id",
+			     "rn.id") "," EXPORT_LIST("notifications_read_up_to",
+			     "'id', mn.id, 'read_at', iso(nm.read_at)",
+			     "notification_marks nm JOIN notifications mn ON mn.nr = nm.up_to"
+			     " WHERE nm.user_id = u.id",
+			     "mn.id") "," EXPORT_LIST("owned_chats",
 			     "'id', c.id, 'name', c.name, 'description', c.description, 'slug', "
 			     "c.slug,"
 			     " 'visibility', c.visibility, 'wipe_preset', c.wipe_preset,"

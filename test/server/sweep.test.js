@@ -35,6 +35,8 @@ const newMember = async (id) => {
   return person;
 };
 const newBot = async () => (await owner.post('/v1/admin/bots', { name: 'swept', owner_id: owner.id, platform: 'discord', rate_limit_per_hour: 10 })).body;
+const newNotification = async () => (await portal.db.query("SELECT notify($1, 't', 'b', 'info', NULL) AS id", [alice.id])).rows[0].id;
+const newAnnouncement = async () => (await owner.post('/v1/admin/announcements', { title: 't', body: 'b' })).body.announcement.id;
 
 // Each gives a fresh request that would succeed: [method, target, options].
 const calls = {
@@ -86,7 +88,19 @@ const calls = {
   user: async () => ['GET', `/v1/users/${alice.id}`, { cookie: alice.token }],
   profile: async () => ['GET', `/v1/users/profile/${alice.username}`, {}],
   search: async () => ['GET', '/v1/users/search?q=user', { cookie: alice.token }],
+  notifications: async () => ['GET', '/v1/notifications', { cookie: alice.token }],
   unread: async () => ['GET', '/v1/notifications/unread-count', { cookie: alice.token }],
+  'unread, kept by nobody': async () => {
+    await portal.redis.del(`portal:unread:${alice.id}`);
+    return ['GET', '/v1/notifications/unread-count', { cookie: alice.token }];
+  },
+  'read one': async () => ['POST', `/v1/notifications/${await newNotification()}/read`, { cookie: alice.token }],
+  'read all': async () => ['POST', '/v1/notifications/read-all', { cookie: alice.token }],
+  notify: async () => ['POST', '/v1/admin/notifications', { cookie: owner.token, body: { user_ids: [alice.id], title: 't', body: 'b' } }],
+  'notify everyone': async () => ['POST', '/v1/admin/notifications', { cookie: owner.token, body: { user_ids: 'all', title: 't', body: 'b' } }],
+  announcements: async () => ['GET', '/v1/announcements', {}],
+  announce: async () => ['POST', '/v1/admin/announcements', { cookie: owner.token, body: { title: 't', body: 'b' } }],
+  'take an announcement back': async () => ['POST', `/v1/admin/announcements/${await newAnnouncement()}/delete`, { cookie: owner.token }],
   bots: async () => ['GET', '/v1/bots', {}],
   'search bots': async () => ['GET', '/v1/bots/search?q=bot', { cookie: alice.token }],
   'one bot': async () => ['GET', `/v1/bots/${bot.id}`, { cookie: owner.token }],

@@ -10,7 +10,7 @@
 #include "api/fields.h"
 #include "base/config.h"
 
-#define FIELDS 12
+#define FIELDS 13
 
 static const struct field all[] = {
 	{.name = "id", .in = IN_PATH, .type = FIELD_INT, .required = true, .min = 1, .max = 99},
@@ -31,6 +31,7 @@ static const struct field all[] = {
 	{.name = "on", .in = IN_BODY, .type = FIELD_BOOL},
 	{.name = "at", .in = IN_BODY, .type = FIELD_TIME},
 	{.name = "ids", .in = IN_BODY, .type = FIELD_STRS, .max = 2},
+	{.name = "people", .in = IN_BODY, .type = FIELD_INTS, .min = 1, .max = 2, .words = "all"},
 	{.name = NULL},
 };
 static const struct route row = {.method = HTTP_POST, .path = "/x/{id}", .fields = all};
@@ -115,6 +116,10 @@ static void test_types(void **state)
 		{"\"ids\":{}", "ids must be a list"},
 		{"\"ids\":[1]", "ids must be a list of strings"},
 		{"\"ids\":[\"a\",\"b\",\"c\"]", "ids must have at most 2 items"},
+		{"\"people\":\"some\"", "people must be one of all"},
+		{"\"people\":7", "people must be a list"},
+		{"\"people\":[]", "people must have at least 1 item"},
+		{"\"people\":[\"all\"]", "people must be a list of integers"},
 		{"\"kind\":\"blue\"", "kind must be one of red, green"},
 		{"\"platform\":\"irc\"", "platform must be one of discord, telegram"},
 		{"\"avatar\":\"http://a.b/c\"", "avatar must be an https URL"},
@@ -195,6 +200,18 @@ static void test_order(void **state)
 		"username must be at least 3 characters");
 }
 
+/* A list, or one of the words. */
+static void test_list_or_word(void **state)
+{
+	const struct value *people = &values[FIELDS - 1];
+
+	(void)state;
+	assert_null(about("\"people\":[1,2]"));
+	assert_int_equal(json_len(people->json), 2);
+	assert_null(about("\"people\":\"all\""));
+	assert_int_equal(json_type(people->json), JSON_STRING);
+}
+
 static void test_whole_body(void **state)
 {
 	static const struct field whole[] = {
@@ -221,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_code_points),
 		cmocka_unit_test(test_query_and_path),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_list_or_word),
 		cmocka_unit_test(test_whole_body),
 	};
 

@@ -80,6 +80,13 @@ static void an_address_stays_counted_over_looks(void **state)
 	assert_int_equal(j.out.rate.left, 6);
 }
 
+static void keep_unread(int64_t user_id, const char *generation, const char *count)
+{
+	redis_do("EVAL return(redis.call('SET',KEYS[1],ARGV[1]..string.char(32)..ARGV[2])) 1 "
+		 "portal:unread:%lld %s %s",
+		(long long)user_id, generation, count);
+}
+
 static void values_are_read_along(void **state)
 {
 	struct person p = person_new();
@@ -90,9 +97,16 @@ static void values_are_read_along(void **state)
 	j.ask.with = "unread";
 	assert_int_equal(job_run(&j.job), OK);
 	assert_null(j.out.with.p);
-	redis_do("SET portal:unread:%lld 12", (long long)a.out.user_id);
+	keep_unread(a.out.user_id, "0", "12");
 	assert_int_equal(job_run(&j.job), OK);
 	assert_int_equal(j.out.with.n, 2);
+	assert_int_equal(j.out.generation.n, 1);
+	redis_do("INCR portal:unread:all");
+	assert_int_equal(job_run(&j.job), OK);
+	assert_null(j.out.with.p);
+	keep_unread(a.out.user_id, "1", "123");
+	assert_int_equal(job_run(&j.job), OK);
+	assert_int_equal(j.out.with.n, 3);
 }
 
 struct hit_job {
