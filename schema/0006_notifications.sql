@@ -1,4 +1,4 @@
--- Notifications: one row for everyone, read marks, announcements.
+-- Notifications: one row for everyone, read marks, announcements; and the counters of statistics.
 
 -- Notifications for everyone are numbered 1, 2, 3 … in the order of their commits and of created_at,
 -- so that how many a person has not read is a subtraction.
@@ -255,5 +255,161 @@ BEGIN
   PERFORM audit_write('announcement.delete', in_actor, NULL, NULL,
     jsonb_build_object('id', gone.id, 'title', gone.title));
   RETURN true;
+END
+$$;
+
+-- ---- statistics: counted when something changes, never when somebody asks ----
+
+-- A change adds a row to count_deltas, so that nobody waits for anybody; every 64th of them folds what
+-- has come together into `counts`. What there is of a name is the sum of both.
+-- Subscriptions that end are counted under the end of the hour in which they do. So what is live now
+-- is what ends in later hours, and of this hour what an index says of the rest of it.
+CREATE TABLE counts (
+  until timestamptz NOT NULL, -- 'infinity': does not end
+  name  text NOT NULL,
+  n     bigint NOT NULL,
+  PRIMARY KEY (until, name)
+);
+CREATE TABLE count_deltas (
+  id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  until timestamptz NOT NULL,
+  name  text NOT NULL,
+  n     bigint NOT NULL
+);
+
+CREATE FUNCTION hour_end(at timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN isfinite(at) THEN date_bin('1 hour', at, '2000-01-01T00:00:00Z') + interval '1 hour' ELSE 'infinity' END
+$$;
+
+-- Only whoever has the lock takes rows away and writes to `counts`; without it somebody else is at it.
+CREATE FUNCTION counts_fold() RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('counts', 0)) THEN
+    RETURN;
+  END IF;
+  WITH taken AS (DELETE FROM count_deltas d RETURNING d.until, d.name, d.n)
+  INSERT INTO counts AS c (until, name, n) SELECT t.until, t.name, sum(t.n) FROM taken t GROUP BY 1, 2
+    ON CONFLICT (until, name) DO UPDATE SET n = c.n + excluded.n;
+  DELETE FROM counts c WHERE c.until < now() - interval '1 day';
+END
+$$;
+
+CREATE FUNCTION count_add(in_until timestamptz, in_name text, in_n bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  delta bigint;
+BEGIN
+  INSERT INTO count_deltas AS d (until, name, n) VALUES (in_until, in_name, in_n) RETURNING d.id INTO delta;
+  IF delta % 64 = 0 THEN
+    PERFORM counts_fold();
+  END IF;
+END
+$$;
+
+-- Under which names a row is counted.
+CREATE FUNCTION counted(u users) RETURNS TABLE (until timestamptz, name text)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF u.deleted_at IS NULL THEN
+    until := 'infinity';
+    name := 'users';
+    RETURN NEXT;
+    IF u.subscription_level > 0 THEN
+      until := hour_end(coalesce(u.subscription_expires_at, 'infinity'));
+      name := 'subscription ' || u.subscription_level;
+      RETURN NEXT;
+    END IF;
+  END IF;
+END
+$$;
+CREATE FUNCTION counted(b bots) RETURNS TABLE (until timestamptz, name text)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF b.deleted_at IS NULL THEN
+    until := 'infinity';
+    name := 'bot ' || b.bot_type;
+    RETURN NEXT;
+  END IF;
+END
+$$;
+CREATE FUNCTION counted(c chats) RETURNS TABLE (until timestamptz, name text)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  until := 'infinity';
+  name := 'chat ' || c.visibility;
+  RETURN NEXT;
+END
+$$;
+
+-- Rows that are made together are counted together.
+CREATE FUNCTION count_made() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  CASE TG_TABLE_NAME
+    WHEN 'users' THEN
+      PERFORM count_add(s.until, s.name, s.n) FROM (
+        SELECT c.until, c.name, count(*) AS n FROM made m, counted(m::users) c GROUP BY 1, 2) s;
+    WHEN 'bots' THEN
+      PERFORM count_add(s.until, s.name, s.n) FROM (
+        SELECT c.until, c.name, count(*) AS n FROM made m, counted(m::bots) c GROUP BY 1, 2) s;
+    ELSE
+      PERFORM count_add(s.until, s.name, s.n) FROM (
+        SELECT c.until, c.name, count(*) AS n FROM made m, counted(m::chats) c GROUP BY 1, 2) s;
+  END CASE;
+  RETURN NULL;
+END
+$$;
+CREATE FUNCTION count_change() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM count_add(c.until, c.name, -1) FROM counted(OLD) c;
+  IF TG_OP = 'UPDATE' THEN
+    PERFORM count_add(c.until, c.name, 1) FROM counted(NEW) c;
+  END IF;
+  RETURN NULL;
+END
+$$;
+CREATE TRIGGER users_count AFTER INSERT ON users REFERENCING NEW TABLE AS made
+  FOR EACH STATEMENT EXECUTE FUNCTION count_made();
+CREATE TRIGGER users_uncount AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION count_change();
+CREATE TRIGGER users_recount AFTER UPDATE ON users FOR EACH ROW
+  WHEN ((OLD.subscription_level, OLD.subscription_expires_at, OLD.deleted_at)
+    IS DISTINCT FROM (NEW.subscription_level, NEW.subscription_expires_at, NEW.deleted_at))
+  EXECUTE FUNCTION count_change();
+CREATE TRIGGER bots_count AFTER INSERT ON bots REFERENCING NEW TABLE AS made
+  FOR EACH STATEMENT EXECUTE FUNCTION count_made();
+CREATE TRIGGER bots_uncount AFTER DELETE ON bots FOR EACH ROW EXECUTE FUNCTION count_change();
+CREATE TRIGGER bots_recount AFTER UPDATE ON bots FOR EACH ROW
+  WHEN ((OLD.bot_type, OLD.deleted_at) IS DISTINCT FROM (NEW.bot_type, NEW.deleted_at))
+  EXECUTE FUNCTION count_change();
+CREATE TRIGGER chats_count AFTER INSERT ON chats REFERENCING NEW TABLE AS made
+  FOR EACH STATEMENT EXECUTE FUNCTION count_made();
+CREATE TRIGGER chats_uncount AFTER DELETE ON chats FOR EACH ROW EXECUTE FUNCTION count_change();
+CREATE TRIGGER chats_recount AFTER UPDATE ON chats FOR EACH ROW
+  WHEN (OLD.visibility IS DISTINCT FROM NEW.visibility) EXECUTE FUNCTION count_change();
+
+-- What was there before.
+INSERT INTO counts (until, name, n)
+  SELECT c.until, c.name, count(*) FROM users u, counted(u) c GROUP BY 1, 2
+  UNION ALL SELECT c.until, c.name, count(*) FROM bots b, counted(b) c GROUP BY 1, 2
+  UNION ALL SELECT c.until, c.name, count(*) FROM chats h, counted(h) c GROUP BY 1, 2;
+
+-- The counts as of now: 'users', 'subscription 1' to '3', 'bot 1' to '3', 'chat official', …
+CREATE FUNCTION statistics() RETURNS TABLE (name text, n bigint)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+  hour timestamptz := hour_end(now());
+BEGIN
+  RETURN QUERY SELECT s.name, sum(s.n)::bigint FROM (
+    SELECT c.name, c.n FROM counts c WHERE c.until > hour
+    UNION ALL SELECT d.name, d.n FROM count_deltas d WHERE d.until > hour
+    UNION ALL SELECT 'subscription ' || level, (SELECT count(*) FROM users u WHERE u.subscription_level = level
+      AND u.subscription_level > 0 AND u.subscription_expires_at > now() AND u.subscription_expires_at < hour
+      AND u.deleted_at IS NULL)
+      FROM unnest(ARRAY[1, 2, 3]::smallint[]) level
+  ) s GROUP BY s.name;
 END
 $$;

@@ -76,6 +76,7 @@ static const struct {
 	{"/v1/portal/", "Chats"},
 	{"/v1/notifications", "Notifications"},
 	{"/v1/announcements", "Notifications"},
+	{"/v1/statistics/", "Statistics"},
 	{"/v1/bot", "Bots"},
 	{"/v1/admin/", "Administration"},
 	{"/", "Operations"},

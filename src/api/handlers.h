@@ -21,6 +21,8 @@ task_fn chats_kick, chats_ban, chats_unban, chats_mute, chats_unmute, chats_warn
 task_fn notifications_list, notifications_unread_count, notifications_read_one,
 	notifications_read_each, admin_notifications_send, announcements_list,
 	admin_announcements_create, admin_announcements_delete;
+/* statistics.c */
+task_fn statistics_users, statistics_bots, statistics_chats, statistics_app;
 /* bots.c */
 task_fn bots_list, bots_search, bot_get, bot_me, bot_me_update, bot_user;
 /* admin_bots.c */
@@ -42,7 +44,7 @@ task_fn key_register, key_get, key_share_event, key_request_event;
 /* rooms.c: events of sockets */
 task_fn room_join, room_leave, room_typing, room_read;
 /* operations.c */
-task_fn operations_health, operations_livez, operations_readyz, operations_metrics,
+task_fn operations_health, admin_health, operations_livez, operations_readyz, operations_metrics,
 	operations_openapi, operations_docs, operations_version;
 
 #endif

@@ -12,12 +12,11 @@
 #include "io/conn.h"
 #include "io/loop.h"
 #include "io/pg.h"
+#include "io/process.h"
 #include "io/redis.h"
 #include "io/task.h"
 
 #include <inttypes.h>
-#include <malloc.h>
-#include <sys/resource.h>
 
 static const int statuses[] = {
 	200, 201, 204, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431, 500, 503, 0};
@@ -243,30 +242,23 @@ static void write_sockets(struct buf *b)
 		(int64_t)l.delivered);
 }
 
-static double seconds(struct timeval t)
-{
-	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
-}
-
 static void write_process(struct buf *b)
 {
-	struct mallinfo2 heap = mallinfo2();
-	struct rlimit files = {0};
-	struct rusage use = {0};
+	struct process_figures p = process_figures();
 
-	(void)getrusage(RUSAGE_SELF, &use);
-	(void)getrlimit(RLIMIT_NOFILE, &files);
 	head(b, "build_info", "gauge", "What runs.");
 	buf_printf(b, "portal_build_info{version=\"%s\",commit=\"%s\"} 1\n", PORTAL_VERSION,
 		PORTAL_COMMIT);
-	metric_real(b, "process_cpu_seconds_total", "counter", "User and system time.",
-		seconds(use.ru_utime) + seconds(use.ru_stime));
-	metric_i64(b, "process_peak_memory_bytes", "gauge", "Resident memory at its highest.",
-		(int64_t)use.ru_maxrss * 1024);
-	metric_i64(b, "process_heap_bytes", "gauge", "Heap in use.",
-		(int64_t)(heap.uordblks + heap.hblkhd));
+	metric_real(b, "process_cpu_seconds_total", "counter", "User and system time.", p.cpu);
+	metric_i64(b, "process_resident_memory_bytes", "gauge", "Resident memory.", p.resident);
+	metric_i64(
+		b, "process_peak_memory_bytes", "gauge", "Resident memory at its highest.", p.peak);
+	metric_i64(b, "process_heap_bytes", "gauge", "Heap in use.", p.heap);
+	if (p.descriptors >= 0)
+		metric_i64(b, "process_open_descriptors", "gauge",
+			"Descriptors that are open; from Linux 6.2 on.", p.descriptors);
 	metric_i64(b, "process_max_descriptors", "gauge", "Descriptors that the process may open.",
-		(int64_t)files.rlim_cur);
+		p.descriptors_max);
 }
 
 void metrics_write(struct buf *b)

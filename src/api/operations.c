@@ -1,7 +1,7 @@
 /* The operations pages: /health, /livez, /readyz, /metrics, /openapi.json, /docs, /v1/version; and
  * the watch that finds out when this process is ready.
  *
- *   /health: operations_health -> both stores asked side by side, each with a short deadline ->
+ *   /health, /v1/admin/health: both stores asked side by side, each with a short deadline ->
  * health_asked watch:   watch_begin (PostgreSQL up?) -> watch_seen (schema as expected? Redis up?)
  * -> serving Owns: the phase of the process, the pages made at start. To add a page: a row in
  * api/routes.c and its handler here. */
@@ -14,7 +14,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gen/version.h"
+#include "hub/http.h"
+#include "io/conn.h"
+#include "io/loop.h"
 #include "io/pg.h"
+#include "io/process.h"
 #include "io/redis.h"
 #include "store/migration.h"
 #include "store/ping.h"
@@ -141,6 +145,11 @@ void operations_teardown(void)
 	buf_free(&state.docs);
 }
 
+int64_t process_started_at(void)
+{
+	return state.started_at;
+}
+
 static const char *readiness(void) /* NULL: ready */
 {
 	if (state.phase == PHASE_DRAINING)
@@ -183,6 +192,7 @@ void operations_readyz(struct task *t)
 
 struct health {
 	struct aside *database, *cache;
+	bool figures; /* of the process, for operators */
 };
 
 static void ask_database(struct task *beside)
@@ -195,17 +205,21 @@ static void ask_cache(struct task *beside)
 	ping_cache(beside, aside_done);
 }
 
-static void write_latency(struct json_out *j, const struct aside *a)
+static void write_ms(struct json_out *j, const char *key, int64_t us)
 {
 	char text[32];
 
-	json_key(j, "latency_ms");
-	if (a->err != OK) {
-		json_null(j);
-		return;
-	}
-	snprintf(text, sizeof(text), "%.3f", (double)a->took_us / 1000);
+	snprintf(text, sizeof(text), "%.3f", (double)us / 1000);
+	json_key(j, key);
 	json_raw(j, str_of(text));
+}
+
+static void write_latency(struct json_out *j, const struct aside *a)
+{
+	if (a->err != OK)
+		json_knull(j, "latency_ms");
+	else
+		write_ms(j, "latency_ms", a->took_us);
 }
 
 static void write_database(struct json_out *j, const struct aside *a)
@@ -284,6 +298,54 @@ static void write_build(struct json_out *j)
 	json_ktime(j, "started_at", state.started_at);
 }
 
+static void write_pool_and_queue(struct json_out *j)
+{
+	struct pg_stats p = pg_stats();
+	struct live_stats l = live_stats();
+
+	json_key(j, "pool");
+	json_obj(j);
+	json_ki64(j, "database", p.connections);
+	json_ki64(j, "database_up", p.up);
+	json_ki64(j, "clients", (int64_t)conn_stats().open);
+	json_ki64(j, "sockets", (int64_t)eio_stats().open);
+	json_ki64(j, "people", (int64_t)l.people);
+	json_ki64(j, "rooms", (int64_t)l.rooms);
+	json_end(j);
+	json_key(j, "queue");
+	json_obj(j);
+	json_ki64(j, "requests", (int64_t)http_busy());
+	json_ki64(j, "tasks", (int64_t)task_stats().alive);
+	json_ki64(j, "database", (int64_t)p.in_flight);
+	json_ki64(j, "cache", (int64_t)redis_stats().in_flight);
+	json_end(j);
+}
+
+static void write_figures(struct json_out *j)
+{
+	struct process_figures f = process_figures();
+	struct loop_stats l = loop_stats();
+
+	write_pool_and_queue(j);
+	json_key(j, "memory");
+	json_obj(j);
+	json_ki64(j, "resident_bytes", f.resident);
+	json_ki64(j, "peak_bytes", f.peak);
+	json_ki64(j, "heap_bytes", f.heap);
+	json_key(j, "descriptors");
+	if (f.descriptors < 0)
+		json_null(j);
+	else
+		json_i64(j, f.descriptors);
+	json_ki64(j, "max_descriptors", f.descriptors_max);
+	json_end(j);
+	json_key(j, "loop");
+	json_obj(j);
+	write_ms(j, "lag_ms", l.lag_us_last);
+	write_ms(j, "lag_max_ms", l.lag_us_max);
+	json_end(j);
+}
+
 static void health_asked(struct task *t)
 {
 	struct health *h = task_frame(t);
@@ -298,16 +360,29 @@ static void health_asked(struct task *t)
 	write_database(j, h->database);
 	write_cache(j, h->cache);
 	write_errors(j, h);
+	if (h->figures)
+		write_figures(j);
 	json_end(j);
 	reply_send_status(t, strcmp(status, "unhealthy") == 0 ? 503 : 200);
 }
 
-void operations_health(struct task *t)
+static void health_ask(struct task *t, bool figures)
 {
 	struct health *h = task_frame_make(t, sizeof(*h));
 
+	h->figures = figures;
 	h->database = aside_run(t, "ping database", PING_MS, ask_database, health_asked);
 	h->cache = aside_run(t, "ping cache", PING_MS, ask_cache, health_asked);
+}
+
+void operations_health(struct task *t)
+{
+	health_ask(t, false);
+}
+
+void admin_health(struct task *t)
+{
+	health_ask(t, true);
 }
 
 void operations_version(struct task *t)

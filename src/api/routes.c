@@ -79,6 +79,16 @@ const struct shape_name shape_names[] = {
 	 "{id:int, title:str, body:str, type:(info|success|warning|error), read_at:time?, created_at:time, created_by:int?}",
 	 "A notification; `created_by` null: the server."},
 	{"announcement", "{@notification, expires_at:time?}", "An announcement, which nobody reads; `expires_at` null: never."},
+	{"user_counts",
+	 "{total_count:int, basic_count:int, trial_count:int, premium_count:int, lifetime_count:int, online_count:int}",
+	 "People by what their subscription amounts to now; `online_count`: with a socket."},
+	{"bot_counts", "{total_count:int, official_count:int, verified_count:int, community_count:int}", "Bots by type."},
+	{"chat_counts", "{total_count:int, public_count:int, private_count:int, direct_count:int}",
+	 "Chats; official ones count as public."},
+	{"health",
+	 "{status:(healthy|degraded|unhealthy), database:str, cache:str, started_at:time, version:str, commit:str,"
+	 " database_statistics:{latency_ms:num?, ...}, cache_statistics:{latency_ms:num?, ...}, errors:[str]}",
+	 "How the server and its stores are."},
 	{"message", "{message:str}", "A sentence."},
 };
 const size_t shape_name_count = sizeof(shape_names) / sizeof(*shape_names);
@@ -88,6 +98,7 @@ const size_t shape_name_count = sizeof(shape_names) / sizeof(*shape_names);
 #define MY_ROW(method_, path_, begin_)  .method = (method_), .path = (path_), .tier = TIER_AUTH, .cred = CRED_SESSION, .begin = (begin_), .status = 200
 #define OPEN_ROW(path_, begin_)    .method = HTTP_GET, .path = (path_), .tier = TIER_PUBLIC, .cred = CRED_PUBLIC | CRED_SESSION, .begin = (begin_), .status = 200
 #define ADMIN_ROW(method_, path_, begin_) .method = (method_), .path = "/v1/admin/" path_, .tier = TIER_ADMIN, .cred = CRED_SESSION, .level = 2, .begin = (begin_), .status = 200
+#define STATISTICS_ROW(path_, begin_) .method = HTTP_GET, .path = "/v1/statistics/" path_, .tier = TIER_PUBLIC, .cred = CRED_PUBLIC, .begin = (begin_), .status = 200
 #define PAGE_ROW(path_, tier_, begin_)  .method = HTTP_GET, .path = (path_), .tier = (tier_), .cred = CRED_NONE, .begin = (begin_), .status = 200
 
 #define MODERATION_ROW(path_, begin_) MY_ROW(HTTP_POST, "/v1/portal/" path_, begin_), .reply = "{ok:bool}"
@@ -398,15 +409,26 @@ const struct route routes[] = {
 	{ADMIN_ROW(HTTP_POST, "announcements/{id}/delete", admin_announcements_delete),
 	 .fields = FIELDS(PATH_ID("of the announcement")), .reply = "@message", .errors = "NOT_FOUND",
 	 .help = "Takes an announcement back."},
+	{ADMIN_ROW(HTTP_GET, "health", admin_health),
+	 .reply = "{@health, pool:{database:int, database_up:int, clients:int, sockets:int, people:int, rooms:int},"
+		  " queue:{requests:int, tasks:int, database:int, cache:int},"
+		  " memory:{resident_bytes:int, peak_bytes:int, heap_bytes:int, descriptors:int?, max_descriptors:int},"
+		  " loop:{lag_ms:num, lag_max_ms:num}}",
+	 .help = "As /health, with the figures of this process; `descriptors` null: before Linux 6.2. 503 when unhealthy."},
+
 	/* ---- statistics and monitoring (section 9) ---- */
+	{STATISTICS_ROW("users", statistics_users), .reply = "@user_counts", .help = "How many people there are; at most 5 s old."},
+	{STATISTICS_ROW("bots", statistics_bots), .reply = "@bot_counts", .help = "How many bots there are; at most 5 s old."},
+	{STATISTICS_ROW("chats", statistics_chats), .reply = "@chat_counts", .help = "How many chats there are; at most 5 s old."},
+	{STATISTICS_ROW("app", statistics_app),
+	 .reply = "{application_name:str, version:str, started_at:time, users:@user_counts, bots:@bot_counts, chats:@chat_counts}",
+	 .help = "All of them; at most 5 s old."},
 	{PAGE_ROW("/v1/version", TIER_HEALTH, operations_version),
 	 .reply = "{version:str, commit:str, started_at:time}", .help = "What runs, and since when."},
 	{PAGE_ROW("/livez", TIER_PROBE, operations_livez), .reply = "{status:str}", .help = "The loop turns."},
 	{PAGE_ROW("/readyz", TIER_PROBE, operations_readyz), .reply = "{status:str}", .errors = "UNAVAILABLE",
 	 .help = "503 while starting, draining or without its stores."},
-	{PAGE_ROW("/health", TIER_HEALTH, operations_health),
-	 .reply = "{status:(healthy|degraded|unhealthy), database:str, cache:str, started_at:time, version:str, commit:str,"
-		  " database_statistics:{latency_ms:num?, ...}, cache_statistics:{latency_ms:num?, ...}, errors:[str]}",
+	{PAGE_ROW("/health", TIER_HEALTH, operations_health), .reply = "@health",
 	 .help = "How the server and its stores are; 503 when unhealthy."},
 	{.method = HTTP_GET, .path = "/metrics", .tier = TIER_PROBE, .cred = CRED_METRICS, .begin = operations_metrics,
 	 .status = 200, .errors = "ACCESS_DENIED", .help = "Figures for Prometheus; for the addresses in METRICS_ALLOW."},

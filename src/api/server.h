@@ -21,6 +21,7 @@ enum phase {
 void phase_set(enum phase p);
 void operations_setup(void); /* builds /openapi.json and /docs; begins to watch the schema */
 void operations_teardown(void);
+int64_t process_started_at(void); /* us */
 
 /* The pages that are made from the table of routes. */
 void openapi_write(struct buf *out); /* OpenAPI 3.1, JSON */

@@ -144,7 +144,9 @@ const calls = {
     return ['POST', `/v1/admin/chats/${id}/kick`, { cookie: owner.token, body: { user_id: (await newMember(id)).id } }];
   },
   'transfer a chat': async () => ['POST', `/v1/admin/chats/${await newChat()}/transfer`, { cookie: owner.token, body: { user_id: alice.id } }],
+  statistics: async () => ['GET', '/v1/statistics/app', {}],
   health: async () => ['GET', '/health', {}],
+  'admin health': async () => ['GET', '/v1/admin/health', { cookie: owner.token }],
 };
 
 for (const [name, make] of Object.entries(calls)) {
