@@ -397,7 +397,7 @@ const struct route routes[] = {
 
 	{ADMIN_ROW(HTTP_POST, "notifications", admin_notifications_send),
 	 .fields = FIELDS({.name = "user_ids", .in = IN_BODY, .type = FIELD_INTS, .required = true, .min = 1, .max = 1000,
-		.words = "all", .help = "whom; \"all\": everyone, also who signs in later with an account made before"},
+		.words = "all", .help = "whom; \"all\": everyone who has an account now"},
 		NOTICE_FIELDS),
 	 .reply = "{message:str, people:int?}", .errors = "USER_NOT_FOUND",
 	 .help = "Notifies people, or none when one of them is unknown; `people` null: everyone."},
