@@ -62,7 +62,7 @@ test('the four calls have their members, and agree', async () => {
 test('every change shows within 5 s', async () => {
   const [anna, ben, cleo] = [await portal.signIn(), await portal.signIn(), await portal.withLevel('owner')];
   await portal.ctl(['subscription', 'grant', String(anna.id), '--level', 'premium', '--days', '3']);
-  await portal.db.query("SELECT set_subscription($1, 3::smallint, 0, 'x', NULL)", [ben.id]);
+  await portal.ctl(['subscription', 'grant', String(ben.id), '--level', 'lifetime']);
   await cleo.post('/v1/portal/chats', { name: 'closed' });
   await cleo.post('/v1/portal/chats', { name: 'open', slug: 'open' });
   await cleo.post('/v1/admin/chats', { name: 'official', slug: 'official' });
@@ -77,7 +77,7 @@ test('every change shows within 5 s', async () => {
 
   socket.close();
   await portal.redis.del('portal:match:chats');
-  await portal.db.query("SELECT set_subscription($1, 0::smallint, 0, 'x', NULL)", [ben.id]);
+  await portal.ctl(['subscription', 'revoke', String(ben.id), '--reason', 'the way back', '--yes']);
   await cleo.post(`/v1/admin/bots/${made.body.bot.id}/delete`);
   const chats = (await cleo.get('/v1/admin/chats')).body.chats;
   await cleo.post(`/v1/portal/chats/${chats.find((c) => c.name === 'open').id}/config/update`, { slug: null });
@@ -87,7 +87,7 @@ test('every change shows within 5 s', async () => {
 
 test('a subscription that expires counts as Basic, with no job', async () => {
   const person = await portal.signIn();
-  await portal.db.query("SELECT set_subscription($1, 1::smallint, 7, 'x', NULL)", [person.id]);
+  await portal.ctl(['subscription', 'grant', String(person.id), '--level', 'trial']);
   await become((f) => f.users.trial_count === 1, 'a Trial');
   const { rows } = await portal.db.query("UPDATE users SET subscription_expires_at = now() + interval '1500 ms' WHERE id = $1 RETURNING subscription_expires_at AS at", [person.id]);
   assert.equal((await counted()).levels[0], 1);
