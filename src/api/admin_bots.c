@@ -59,6 +59,7 @@ void admin_bots_create(struct task *t)
 					       ? in_i64(t, "rate_limit_per_hour")
 					       : HOURLY_DEFAULT,
 		.login = c->level == LEVEL_OWNER,
+		.by = {c->user_id, c->level},
 	};
 
 	bot_key_make(&f->key);
@@ -117,10 +118,15 @@ static void bot_changed(struct task *t)
 		task_next(t, bot_look);
 }
 
+static struct person admin(const struct task *t)
+{
+	return (struct person){.id = caller(t)->user_id, .level = caller(t)->level};
+}
+
 static void bot_seen(struct task *t)
 {
 	const struct bot_action *f = task_frame(t);
-	struct person actor = {.id = caller(t)->user_id, .level = caller(t)->level};
+	struct person actor = admin(t);
 	struct person owner = {.id = f->bot.owner_id, .level = f->bot.owner_level};
 
 	if (!can_manage_bot(actor, owner, f->bot.login))
@@ -170,7 +176,7 @@ static void update_act(struct task *t)
 {
 	struct bot_action *f = task_frame(t);
 
-	bot_update(t, &f->bot, &f->edit, &f->done, bot_changed);
+	bot_update(t, admin(t), &f->bot, &f->edit, &f->done, bot_changed);
 }
 
 void admin_bots_update(struct task *t)
@@ -201,7 +207,7 @@ static void rekey_act(struct task *t)
 	struct bot_action *f = task_frame(t);
 
 	bot_key_make(&f->key);
-	bot_rekey(t, &f->bot, f->key.hash, &f->done, bot_changed);
+	bot_rekey(t, admin(t), &f->bot, f->key.hash, &f->done, bot_changed);
 }
 
 void admin_bots_regenerate_key(struct task *t)
@@ -219,7 +225,7 @@ static void reset_act(struct task *t)
 {
 	struct bot_action *f = task_frame(t);
 
-	bot_reset(t, &f->bot, &f->done, bot_changed);
+	bot_reset(t, admin(t), &f->bot, &f->done, bot_changed);
 }
 
 void admin_bots_reset_stats(struct task *t)
@@ -237,7 +243,7 @@ static void delete_act(struct task *t)
 {
 	struct bot_action *f = task_frame(t);
 
-	bot_delete(t, &f->bot, &f->done, bot_changed);
+	bot_delete(t, admin(t), &f->bot, &f->done, bot_changed);
 }
 
 void admin_bots_delete(struct task *t)

@@ -16,6 +16,11 @@ struct person chat_owner(const struct chat *c)
 	return (struct person){.id = c->owner_id, .level = c->owner_level};
 }
 
+struct chat_by chat_changer(const struct task *t, const struct chat_view *v)
+{
+	return (struct chat_by){.who = chat_actor(t, v)};
+}
+
 static bool is_inside(const struct task *t, const struct chat_view *v)
 {
 	return v->is_member || (v->chat.owner_id && v->chat.owner_id == chat_viewer(t));

@@ -8,6 +8,7 @@
 int64_t chat_viewer(const struct task *t); /* 0: not signed in */
 struct person chat_actor(const struct task *t, const struct chat_view *v);
 struct person chat_owner(const struct chat *c);
+struct chat_by chat_changer(const struct task *t, const struct chat_view *v); /* the caller */
 
 /* True: the task has failed. 404 when the chat is not shown to the caller; 403 when it is and the
  * caller does not manage it. */

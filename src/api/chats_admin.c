@@ -1,5 +1,6 @@
 /* Chats under administration (contract section 8): from outside, by hierarchy against the owner. A
- * private chat of someone one cannot act on looks absent here, too. Changes as in chats_change.c.
+ * private chat of someone one cannot act on looks absent here, too. Changes as in chats_change.c;
+ * the kick is in moderation.c.
  *
  * To add an action: its row in api/routes.c, its name in api/handlers.h, and an `act` here. */
 #include "api/chat_look.h"
@@ -7,7 +8,6 @@
 #include "api/writers.h"
 #include "rules/chat.h"
 #include "store/chat_change.h"
-#include "store/message.h"
 
 static void write_answer(struct json_out *j, const char *message, const struct chat *c)
 {
@@ -80,6 +80,7 @@ void admin_chats_create(struct task *t)
 		.slug = in_str(t, "slug"),
 		.description = in_str(t, "description"),
 		.owner_id = caller(t)->user_id,
+		.owner_level = caller(t)->level,
 		.official = true,
 	};
 
@@ -97,7 +98,6 @@ struct chat_action {
 	struct chat_view seen;
 	struct chat_edit edit;
 	bool done;
-	struct user target; /* of a kick */
 };
 
 static void action_look(struct task *t);
@@ -115,6 +115,11 @@ static void action_made(struct task *t)
 static struct person admin(const struct task *t)
 {
 	return (struct person){.id = caller(t)->user_id, .level = caller(t)->level};
+}
+
+static struct chat_by by_platform(const struct task *t)
+{
+	return (struct chat_by){.who = admin(t), .platform = true};
 }
 
 static void action_seen(struct task *t)
@@ -190,7 +195,7 @@ static void update_act(struct task *t)
 	if (slug_reserved(f->edit.slug))
 		task_fail(t, ERR_SLUG_TAKEN);
 	else
-		chat_update(t, &f->seen.chat, &f->edit, &f->done, action_made);
+		chat_update(t, by_platform(t), &f->seen.chat, &f->edit, &f->done, action_made);
 }
 
 void admin_chats_update(struct task *t)
@@ -214,7 +219,7 @@ static void delete_act(struct task *t)
 {
 	struct chat_action *f = task_frame(t);
 
-	chat_delete(t, &f->seen.chat, &f->done, action_made);
+	chat_delete(t, by_platform(t), &f->seen.chat, &f->done, action_made);
 }
 
 void admin_chats_delete(struct task *t)
@@ -243,49 +248,12 @@ static void transfer_act(struct task *t)
 {
 	struct chat_action *f = task_frame(t);
 
-	chat_transfer(t, &f->seen.chat, in_i64(t, "user_id"), &f->done, action_made);
+	chat_transfer(
+		t, by_platform(t), &f->seen.chat, in_i64(t, "user_id"), &f->done, action_made);
 }
 
 void admin_chats_transfer(struct task *t)
 {
 	action_begin(t, transfer_act, transfer_read);
-	action_look(t);
-}
-
-/* kick: … kick_act -> kick_target -> action_made -> kick_tell -> reply_ok. In one's own chat anyone
- * may be kicked, elsewhere those one can act on. */
-static void kick_tell(struct task *t)
-{
-	const struct chat_action *f = task_frame(t);
-
-	task_catch(t);
-	message_system(t, f->seen.chat.id, f->seen.chat.name,
-		arena_printf(task_arena(t), STR_FMT " was kicked", STR_ARG(f->target.username)),
-		reply_ok);
-}
-
-static void kick_target(struct task *t)
-{
-	struct chat_action *f = task_frame(t);
-	struct person target = {.id = f->target.id, .level = f->target.permission_level};
-	bool own = f->seen.chat.owner_id == caller(t)->user_id;
-
-	if (own ? target.id == caller(t)->user_id : !can_act_on(admin(t), target))
-		task_fail(t, ERR_ACCESS_DENIED);
-	else
-		chat_kick(t, &f->seen.chat, caller(t)->user_id, target.id, in_str(t, "reason"),
-			&f->done, action_made);
-}
-
-static void kick_act(struct task *t)
-{
-	struct chat_action *f = task_frame(t);
-
-	user_by_id(t, in_i64(t, "user_id"), &f->target, kick_target);
-}
-
-void admin_chats_kick(struct task *t)
-{
-	action_begin(t, kick_act, kick_tell);
 	action_look(t);
 }

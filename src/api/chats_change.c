@@ -50,7 +50,8 @@ static void config_seen(struct task *t)
 	if (slug_reserved(f->edit.slug))
 		task_fail(t, ERR_SLUG_TAKEN);
 	else
-		chat_update(t, &f->seen.chat, &f->edit, &f->done, config_changed);
+		chat_update(t, chat_changer(t, &f->seen), &f->seen.chat, &f->edit, &f->done,
+			config_changed);
 }
 
 static void config_look(struct task *t)
@@ -92,7 +93,7 @@ static void end_seen(struct task *t)
 	const struct chat *c = &f->seen.chat;
 
 	if (can_delete_chat(chat_actor(t, &f->seen), c->visibility, chat_owner(c)))
-		chat_delete(t, c, &f->done, ended);
+		chat_delete(t, chat_changer(t, &f->seen), c, &f->done, ended);
 	else if (!chat_hidden(t, &f->seen))
 		task_fail(t, ERR_ACCESS_DENIED);
 }

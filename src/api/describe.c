@@ -182,7 +182,7 @@ void field_words(struct buf *b, const struct field *f)
 			buf_lit(b, "0 or more");
 		else
 			range_words(b, f, "");
-		if (f->in == IN_QUERY && f->def != 0)
+		if (f->in == IN_QUERY && f->def > 0)
 			buf_printf(b, ", default %" PRId64, f->def);
 		break;
 	case FIELD_BOOL:
@@ -245,7 +245,7 @@ static struct str string_example(const struct field *f)
 
 static int64_t integer_example(const struct field *f)
 {
-	if (f->in == IN_QUERY && f->def != 0)
+	if (f->in == IN_QUERY && f->def > 0)
 		return f->def;
 	return f->min > 1 || f->max < 1000 ? f->min : f->max < 1000000 ? 42 : 1;
 }

@@ -16,7 +16,8 @@ task_fn me_get, me_update, me_sessions, me_session_destroy, me_sessions_destroy_
 task_fn user_get, user_profile, user_search;
 /* moderation.c */
 task_fn chats_kick, chats_ban, chats_unban, chats_mute, chats_unmute, chats_warn, chats_timeout,
-	hard_mute, hard_unmute, room_kick_event;
+	hard_mute, hard_unmute, room_kick_event, admin_users_warn, admin_users_timeout,
+	admin_users_ban, admin_users_unban, admin_chats_kick;
 /* notifications.c */
 task_fn notifications_list, notifications_unread_count, notifications_read_one,
 	notifications_read_each, admin_notifications_send, announcements_list,
@@ -35,7 +36,12 @@ task_fn chats_directory, chats_list, chats_get, chats_create, chats_members, cha
 task_fn invites_create, invites_list, invites_delete, resolve_get, resolve_join;
 /* chats_admin.c */
 task_fn admin_chats_list, admin_chats_get, admin_chats_create, admin_chats_update,
-	admin_chats_delete, admin_chats_transfer, admin_chats_kick;
+	admin_chats_delete, admin_chats_transfer;
+/* admin_users.c */
+task_fn admin_users_list, admin_users_get, admin_users_permission, admin_subscriptions_grant,
+	admin_subscriptions_revoke, admin_subscriptions_active;
+/* admin_audit.c */
+task_fn admin_audit;
 /* messages.c; the last is an event of sockets */
 task_fn messages_send, messages_history, messages_delete, messages_delete_mine,
 	messages_delete_last, messages_clear, message_send_event;

@@ -194,7 +194,7 @@ static void field_write(struct json_out *j, const struct field *f)
 		type_write(j, "integer", nullable);
 		json_ki64(j, "minimum", f->min);
 		json_ki64(j, "maximum", f->max);
-		if (f->in == IN_QUERY && (f->def != 0 || f->min == 0))
+		if (f->in == IN_QUERY && f->def >= f->min)
 			json_ki64(j, "default", f->def);
 		break;
 	case FIELD_BOOL:

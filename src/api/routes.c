@@ -6,6 +6,7 @@
 #include "api/route.h"
 #include "api/handlers.h"
 #include "api/rows.h"
+#include "rules/subscription.h"
 
 #define PLATFORM_FIELDS                                                                            \
 	NEED_STR("platform", CHARS_PLATFORM, 1, 64, "where the account is"),                       \
@@ -108,6 +109,7 @@ const size_t shape_name_count = sizeof(shape_names) / sizeof(*shape_names);
 #define NOTICE_FIELDS \
 	NEED_STR("title", CHARS_ANY, 1, 100, "one line"), NEED_STR("body", CHARS_TEXT, 0, 1000, "more of it"), \
 	MAY_WORD("type", IN_BODY, "info success warning error", "default: info")
+#define YEARS_10 315360000
 
 const struct route routes[] = {
 	/* ---- signing in (contract section 1) ---- */
@@ -415,6 +417,72 @@ const struct route routes[] = {
 		  " memory:{resident_bytes:int, peak_bytes:int, heap_bytes:int, descriptors:int?, max_descriptors:int},"
 		  " loop:{lag_ms:num, lag_max_ms:num}}",
 	 .help = "As /health, with the figures of this process; `descriptors` null: before Linux 6.2. 503 when unhealthy."},
+	{ADMIN_ROW(HTTP_GET, "users", admin_users_list),
+	 .fields = FIELDS(QUERY_STR("q", CHARS_ANY, 0, 64, "part of a name, or an exact id"),
+		MAY_WORD("state", IN_QUERY, "active timeout banned", "only these"),
+		QUERY_INT("level", 0, 3, -1, "only those of this permission level"), PAGE(50)),
+	 .reply = "{users:[{id:int, username:str, avatar_url:str?, permission_level:int, subscription_level:int,"
+		  " state:(active|timeout|banned), last_activity_at:time?, created_at:time}],"
+		  " total:int, offset:int, limit:int}",
+	 .help = "People, by id."},
+	{ADMIN_ROW(HTTP_GET, "users/{id}", admin_users_get), .fields = FIELDS(PATH_ID("of the person")),
+	 .reply = "{@user, trial_used:bool, bot_logins:int, restriction_reason:str?, restricted_until:time?,"
+		  " hard_mute:{reason:str, actor_id:int?, expires_at:time?, created_at:time}?,"
+		  " moderation:[{id:int, action_type:str, chat_id:int?, actor_id:int?, reason:str, is_lifted:bool,"
+		  "  expires_at:time?, lifted_at:time?, lifted_by:int?, created_at:time}],"
+		  " chats:[{id:int, name:str, visibility:(official|public|private), slug:str?, is_owner:bool, joined_at:time}],"
+		  " bots:[{id:int, name:str, platform:str, bot_type:int, login:bool, is_active:bool, created_at:time}],"
+		  " subscription_history:[{id:int, old_level:int, new_level:int, reason:str, granted_by_id:int?, created_at:time}],"
+		  " permission_history:[{id:int, old_level:int, new_level:int, actor_id:int?, created_at:time}],"
+		  " sessions:[{token_suffix:str, client_ip:str, user_agent:str, created_at:time, expires_at:time,"
+		  "  ended_at:time?, end_reason:str?}]?}",
+	 .errors = "USER_NOT_FOUND",
+	 .help = "Everything about a person; of each list the newest 100. Private chats and bots of people above are"
+		 " left out; `sessions` is for Owners, else null."},
+	{ADMIN_ROW(HTTP_POST, "users/{id}/permission", admin_users_permission),
+	 .fields = FIELDS(PATH_ID("of the person"), NEED_INT("level", 0, 3, "the new permission level")),
+	 .reply = "{message:str, user:@user}", .errors = "USER_NOT_FOUND ACCESS_DENIED LAST_OWNER",
+	 .help = "Sets a permission level: Admins up to Moderator, Owners up to Admin."},
+	{ADMIN_ROW(HTTP_POST, "users/{id}/warn", admin_users_warn), .fields = FIELDS(PATH_ID("of the person"), WHY),
+	 .reply = "{ok:bool}", .errors = "USER_NOT_FOUND ACCESS_DENIED", .help = "Warns a person."},
+	{ADMIN_ROW(HTTP_POST, "users/{id}/timeout", admin_users_timeout),
+	 .fields = FIELDS(PATH_ID("of the person"), NEED_INT("duration", 60, DAYS_30, "seconds"), WHY),
+	 .reply = "{ok:bool}", .errors = "USER_NOT_FOUND ACCESS_DENIED",
+	 .help = "Ends a person's sessions and refuses their logins for a while."},
+	{ADMIN_ROW(HTTP_POST, "users/{id}/ban", admin_users_ban),
+	 .fields = FIELDS(PATH_ID("of the person"),
+		MAY_INT("duration", 0, YEARS_10, "seconds; 0, the default: for ever"), WHY),
+	 .reply = "{ok:bool}", .errors = "USER_NOT_FOUND ACCESS_DENIED",
+	 .help = "Bans an account: its sessions end, its logins are refused. Again: with the new end."},
+	{ADMIN_ROW(HTTP_POST, "users/{id}/unban", admin_users_unban), .fields = FIELDS(PATH_ID("of the person"), WHY),
+	 .reply = "{ok:bool}", .errors = "USER_NOT_FOUND ACCESS_DENIED", .help = "Lifts a ban or a timeout of an account."},
+
+	{ADMIN_ROW(HTTP_POST, "subscriptions/grant", admin_subscriptions_grant),
+	 .fields = FIELDS(NEED_INT("user_id", 1, ID_MAX, "whom; not the caller"),
+		NEED_INT("level", 1, 3, "1 Trial (7 days, once a person), 2 Premium, 3 Lifetime"),
+		MAY_INT("duration_days", 1, SUBSCRIPTION_DAYS_MAX, "of Premium, which needs it; from now"),
+		MAY_STR("reason", CHARS_TEXT, 0, 500, "for the history")),
+	 .reply = "{message:str, user:@user}", .errors = "USER_NOT_FOUND ACCESS_DENIED TRIAL_USED",
+	 .help = "Grants a subscription, in the place of the one there is."},
+	{ADMIN_ROW(HTTP_POST, "subscriptions/revoke", admin_subscriptions_revoke),
+	 .fields = FIELDS(NEED_INT("user_id", 1, ID_MAX, "whom; not the caller"),
+		NEED_STR("reason", CHARS_TEXT, 1, 500, "for the history")),
+	 .reply = "{message:str, user:@user}", .errors = "USER_NOT_FOUND ACCESS_DENIED",
+	 .help = "Takes a subscription away; nothing when there is none."},
+	{ADMIN_ROW(HTTP_GET, "subscriptions/active", admin_subscriptions_active), .fields = FIELDS(PAGE(50)),
+	 .reply = "{subscriptions:[{user:@person, subscription_level:int, expires_at:time?, granted_by_id:int?,"
+		  " created_at:time?, updated_at:time?}], total:int, offset:int, limit:int}",
+	 .help = "Subscriptions that count now, those that end first before the others."},
+
+	{.method = HTTP_GET, .path = "/v1/admin/audit", .tier = TIER_ADMIN, .cred = CRED_SESSION, .level = 1,
+	 .begin = admin_audit, .status = 200,
+	 .fields = FIELDS(QUERY_STR("event_type", CHARS_ANY, 1, 64, "as in the items: `chat.ban`"),
+		QUERY_INT("actor_id", 1, ID_MAX, 0, "who did it"), QUERY_INT("target_id", 1, ID_MAX, 0, "to whom"),
+		QUERY_TIME("from", "not before"), QUERY_TIME("to", "before"), PAGE(50)),
+	 .reply = "{items:[{id:int, event_type:str, actor_id:int?, actor_name:str?, target_id:int?, target_name:str?,"
+		  " chat_id:int?, data:map, created_at:time, hash:str}], total:int, offset:int, limit:int}",
+	 .help = "What was done in the name of the platform, newest first; for Moderators and above. `actor_id` null:"
+		 " the command line."},
 
 	/* ---- statistics and monitoring (section 9) ---- */
 	{STATISTICS_ROW("users", statistics_users), .reply = "@user_counts", .help = "How many people there are; at most 5 s old."},

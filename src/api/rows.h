@@ -55,6 +55,10 @@
 		.name = (name_), .in = IN_QUERY, .type = FIELD_INT, .min = (min_), .max = (max_),  \
 		.def = (def_), .help = (help_)                                                     \
 	}
+#define QUERY_TIME(name_, help_)                                                                   \
+	{                                                                                          \
+		.name = (name_), .in = IN_QUERY, .type = FIELD_TIME, .help = (help_)               \
+	}
 #define PATH_STR(name_, chars_, min_, max_, help_)                                                 \
 	{                                                                                          \
 		.name = (name_), .in = IN_PATH, .type = FIELD_STR, .required = true,               \

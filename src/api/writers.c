@@ -4,8 +4,7 @@
  * every reply against. */
 #include "api/writers.h"
 
-/* Ids that are 0 where there is none. */
-static void write_id(struct json_out *j, const char *key, int64_t id)
+void write_id(struct json_out *j, const char *key, int64_t id)
 {
 	json_key(j, key);
 	if (id == 0)

@@ -8,6 +8,8 @@
 #include "store/chat.h"
 #include "store/user.h"
 
+/* A member that is null where the id is 0. */
+void write_id(struct json_out *j, const char *key, int64_t id);
 void write_user(struct json_out *j, const struct user *u);       /* fields of @user, GET me */
 void write_profile(struct json_out *j, const struct profile *p); /* fields of @profile */
 void write_person(struct json_out *j, int64_t id, struct str username, struct str avatar_url);

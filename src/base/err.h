@@ -38,6 +38,7 @@
 	X(PLATFORM_TAKEN, 409, "Platform is already linked")                                       \
 	X(LAST_PLATFORM, 409, "The last platform cannot be unlinked")                              \
 	X(LAST_OWNER, 409, "The last owner cannot be removed")                                     \
+	X(TRIAL_USED, 409, "The one trial has been used")                                          \
 	X(KEY_EXISTS, 409, "Another made the key first")                                           \
 	X(CHAT_SLOTS, 409, "No free chat slot")                                                    \
 	X(SLUG_TAKEN, 409, "The address is taken")                                                 \

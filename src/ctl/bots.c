@@ -147,7 +147,7 @@ static void seen(struct task *t)
 	struct rekey *f = task_frame(t);
 
 	bot_key_make(&f->key);
-	bot_rekey(t, &f->bot, f->key.hash, &f->done, rekeyed);
+	bot_rekey(t, (struct person){0}, &f->bot, f->key.hash, &f->done, rekeyed);
 }
 
 void ctl_bot_regenerate_key(struct task *t)

@@ -38,7 +38,10 @@ void ctl_user_list(struct task *t)
 {
 	struct user_lines *f = task_frame_make(t, sizeof(*f));
 
-	user_list(t, ctl_str("--search"), 0, ctl_int("--limit", 100), f, listed);
+	const struct user_filter all = {
+		.q = ctl_str("--search"), .level = LEVEL_NONE, .limit = ctl_int("--limit", 100)};
+
+	user_list(t, &all, f, listed);
 }
 
 /* ---- user show: resolved -> shown ---- */
@@ -99,6 +102,7 @@ void ctl_user_show(struct task *t)
 struct change {
 	int64_t id;
 	int old, level;
+	bool done; /* always: the command line may everything */
 	const char *(*name)(int level);
 };
 
@@ -121,7 +125,9 @@ static void promote_resolved(struct task *t)
 {
 	struct change *f = task_frame(t);
 
-	user_set_level(t, f->id, f->level, 0, &f->old, changed);
+	const struct by who = {.person.id = f->id};
+
+	user_set_level(t, &who, f->level, &f->old, &f->done, changed);
 }
 
 void ctl_user_promote(struct task *t)
@@ -135,7 +141,7 @@ void ctl_user_promote(struct task *t)
 
 static void subscription_changed(struct task *t)
 {
-	if (task_err(t) == ERR_CONFLICT)
+	if (task_err(t) == ERR_TRIAL_USED)
 		ctl_fail(t, "this person has had the one trial");
 	else if (task_err(t) != OK)
 		task_fail(t, task_err(t));
@@ -143,23 +149,22 @@ static void subscription_changed(struct task *t)
 		changed(t);
 }
 
-#define TRIAL_DAYS   7
 #define PREMIUM_DAYS 30
 
 static void grant_resolved(struct task *t)
 {
 	struct change *f = task_frame(t);
-	int64_t days = f->level == 1   ? TRIAL_DAYS
-		       : f->level == 2 ? ctl_int("--days", PREMIUM_DAYS)
-				       : 0;
+	const struct by who = {.person.id = f->id};
+	const struct subscription_grant grant = {.level = f->level,
+		.days = subscription_days(f->level, ctl_int("--days", PREMIUM_DAYS)),
+		.reason = ctl_str("--reason")};
 
-	if (days > 3650) {
-		ctl_fail(t, "--days must be at most 3650");
+	if (grant.days > SUBSCRIPTION_DAYS_MAX) {
+		ctl_fail(t, "--days must be at most %d", SUBSCRIPTION_DAYS_MAX);
 		return;
 	}
 	task_catch(t);
-	user_set_subscription(
-		t, f->id, f->level, days, ctl_str("--reason"), 0, &f->old, subscription_changed);
+	user_set_subscription(t, &who, &grant, &f->old, &f->done, subscription_changed);
 }
 
 void ctl_subscription_grant(struct task *t)
@@ -175,7 +180,10 @@ static void revoke_resolved(struct task *t)
 {
 	struct change *f = task_frame(t);
 
-	user_set_subscription(t, f->id, 0, 0, ctl_str("--reason"), 0, &f->old, changed);
+	const struct by who = {.person.id = f->id};
+	const struct subscription_grant none = {.reason = ctl_str("--reason")};
+
+	user_set_subscription(t, &who, &none, &f->old, &f->done, changed);
 }
 
 void ctl_subscription_revoke(struct task *t)

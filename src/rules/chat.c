@@ -3,6 +3,7 @@
  * To reserve another path of the site: slug_reserved. */
 #include "rules/chat.h"
 #include "rules/permission.h"
+#include "rules/subscription.h"
 
 bool slug_reserved(struct str slug)
 {
@@ -13,11 +14,6 @@ bool slug_reserved(struct str slug)
 			return true;
 	return false;
 }
-
-enum {
-	SUBSCRIPTION_PREMIUM = 2,
-	SUBSCRIPTION_LIFETIME = 3
-};
 
 static int64_t more(int64_t slots, int64_t limit)
 {

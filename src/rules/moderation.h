@@ -15,6 +15,8 @@ enum moderation {
 	MODERATION_TIMEOUT,
 	MODERATION_HARD_MUTE,
 	MODERATION_HARD_UNMUTE,
+	MODERATION_ACCOUNT_BAN,
+	MODERATION_ACCOUNT_UNBAN,
 	MODERATION_COUNT
 };
 
@@ -26,8 +28,8 @@ bool moderation_sees(
  * elsewhere to those one can act on.
  * warn, timeout: Moderators and above in every chat they see but direct ones, to those they can act
  * on.
- * hard mute and unmute: Admins and above, to those they can act on; chat and owner are not looked
- * at.
+ * hard mute and unmute, ban and unban of the account: Admins and above, to those they can act on;
+ * chat and owner are not looked at.
  * To oneself: never. */
 bool moderation_allowed(enum moderation what, struct person actor, struct person target,
 	enum visibility visibility, struct person owner);

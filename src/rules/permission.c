@@ -56,6 +56,11 @@ bool can_delete_chat(struct person actor, enum visibility visibility, struct per
 	       (actor.id == owner.id || actor.level == LEVEL_OWNER);
 }
 
+bool can_assign_level(struct person actor, struct person target, int level)
+{
+	return actor.level >= LEVEL_ADMIN && level < actor.level && can_act_on(actor, target);
+}
+
 bool can_manage_bot(struct person actor, struct person owner, bool login)
 {
 	if (actor.level == LEVEL_OWNER)

@@ -40,6 +40,9 @@ bool can_moderate_chat(struct person actor, enum visibility visibility, struct p
 bool can_administer_chat(struct person actor, enum visibility visibility, struct person owner);
 /* Its owner, or an Owner of the platform. Direct: nobody. */
 bool can_delete_chat(struct person actor, enum visibility visibility, struct person owner);
+/* May give the person that permission level: Admins up to Moderator, Owners up to Admin, to those
+ * they can act on. Further Owners are made by the command line. */
+bool can_assign_level(struct person actor, struct person target, int level);
 /* One's own bots, or those of whom one can act on; a bot that can sign people in, and one without
  * an owner (registered by the command line): Owners only. */
 bool can_manage_bot(struct person actor, struct person owner, bool login);

@@ -4,6 +4,7 @@
 
 #include "base/secret.h"
 #include "io/task.h"
+#include "rules/permission.h"
 
 enum bot_type {
 	BOT_OFFICIAL = 1,
@@ -58,7 +59,7 @@ struct bot_report { /* NULL p and -1: leave it */
 };
 void bot_tell(struct task *t, int64_t id, struct bot_report *r, task_fn *next); /* BOT_NOT_FOUND */
 
-/* ---- administration ---- */
+/* ---- administration; each act leaves an entry in the audit log ---- */
 /* A fresh key: what its owner is shown, once, and the hash that is kept. */
 #define BOT_KEY_PREFIX "hbot_"
 #define BOT_KEY_TEXT   (sizeof(BOT_KEY_PREFIX) - 1 + TOKEN_TEXT)
@@ -74,16 +75,18 @@ struct bot_new {
 	int64_t rate_limit_per_hour;
 	bool login;
 	uint8_t key_hash[HASH_LEN];
+	struct person by; /* who registers it; id 0: the command line */
 };
-/* A community bot. USER_NOT_FOUND: no such owner. */
+/* A community bot. USER_NOT_FOUND: no such owner. ACCESS_DENIED: `by` no longer has that level. */
 void bot_create(struct task *t, const struct bot_new *b, int64_t *id, task_fn *next);
 
 /* Those that can_manage_bot (rules/permission.h) allows a person of that level. */
 void bots_managed(struct task *t, int64_t actor, int level, int64_t offset, int64_t limit,
 	struct bot_page *out, task_fn *next);
 
-/* The changes below act only while the bot is as `seen` in what decides about permission (owner,
- * login) and undeleted; *done false: it is not, and whoever asked looks again and decides again. */
+/* The changes below act only while the bot is as `seen` in what decides about permission (owner and
+ * the owner's level, login) and undeleted; *done false: it is not, and whoever asked looks again
+ * and decides again. ACCESS_DENIED: `by` (id 0: the command line) no longer has that level. */
 struct bot_edit { /* NULL p, 0 and -1: leave it */
 	struct str name;
 	int64_t owner_id; /* *done is false too when there is no such person */
@@ -92,11 +95,12 @@ struct bot_edit { /* NULL p, 0 and -1: leave it */
 	int is_active; /* 0, 1 */
 	int login;     /* 0, 1 */
 };
-void bot_update(struct task *t, const struct bot *seen, const struct bot_edit *e, bool *done,
-	task_fn *next);
-void bot_rekey(struct task *t, const struct bot *seen, const uint8_t key_hash[HASH_LEN], bool *done,
-	task_fn *next);
-void bot_reset(struct task *t, const struct bot *seen, bool *done, task_fn *next);
-void bot_delete(struct task *t, const struct bot *seen, bool *done, task_fn *next);
+void bot_update(struct task *t, struct person by, const struct bot *seen, const struct bot_edit *e,
+	bool *done, task_fn *next);
+void bot_rekey(struct task *t, struct person by, const struct bot *seen,
+	const uint8_t key_hash[HASH_LEN], bool *done, task_fn *next);
+void bot_reset(struct task *t, struct person by, const struct bot *seen, bool *done, task_fn *next);
+void bot_delete(
+	struct task *t, struct person by, const struct bot *seen, bool *done, task_fn *next);
 
 #endif

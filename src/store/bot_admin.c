@@ -1,8 +1,8 @@
 /* Bots under administration. Who may do what is decided by rules/permission.h from a bot that was
- * read before; each change holds only while what was decided upon still stands (struct bot *seen),
- * so that a transfer in between cannot be overrun.
+ * read before; each change holds only while what was decided upon still stands (struct bot *seen
+ * and who acts), so that a transfer or a demotion in between cannot be overrun.
  *
- * To add a change: a statement that ends in STILL, and a function here. */
+ * To add a change: a statement by CHANGE, and a function here. */
 #include "store/bot_private.h"
 
 void bot_key_make(struct bot_key *out)
@@ -12,38 +12,34 @@ void bot_key_make(struct bot_key *out)
 	secret_hash(str_make(out->text, BOT_KEY_TEXT), out->hash);
 }
 
-/* The lock waits for a deletion of the owner that is under way, and then sees it. */
 PG_STMT(sql_bot_create, OP_WRITE,
-	"INSERT INTO bots (name, platform, owner_id, rate_limit_per_hour, login, key_hash)"
-	" SELECT $1::text, $2::text, u.id, $4::integer, $5::boolean, $6::bytea"
-	" FROM users u WHERE u.id = $3::bigint AND u.deleted_at IS NULL FOR KEY SHARE"
-	" RETURNING id");
-PG_STMT(sql_bot_create_ownerless, OP_WRITE,
-	"INSERT INTO bots (name, platform, owner_id, rate_limit_per_hour, login, key_hash)"
-	" VALUES ($1::text, $2::text, $3::bigint, $4::integer, $5::boolean, $6::bytea) RETURNING "
-	"id");
+	"SELECT outcome, bot_id FROM bot_create($1::bigint, $2::bigint, $3::text, $4::text,"
+	" $5::bigint, $6::bigint, $7::boolean, $8::bytea)");
 
 static enum err decode_created(struct task *t, const struct pg_rows *r, void *out)
 {
+	struct str word = pg_text(r, 0, 0);
+
 	(void)t;
-	if (pg_count(r) == 0)
+	*(int64_t *)out = pg_i64(r, 0, 1);
+	if (str_eq(word, STR("unknown")))
 		return ERR_USER_NOT_FOUND;
-	*(int64_t *)out = pg_i64(r, 0, 0);
-	return OK;
+	return str_eq(word, STR("again")) ? ERR_ACCESS_DENIED : OK;
 }
 
 void bot_create(struct task *t, const struct bot_new *b, int64_t *id, task_fn *next)
 {
 	struct pg_args a = {0};
 
+	bot_arg_id(t, &a, b->by.id);
+	pg_arg_i64(t, &a, b->by.level);
 	pg_arg_str(t, &a, b->name);
 	pg_arg_str(t, &a, b->platform);
 	bot_arg_id(t, &a, b->owner_id);
 	pg_arg_i64(t, &a, b->rate_limit_per_hour);
 	pg_arg_bool(&a, b->login);
 	pg_arg_bytes(&a, arena_dup(task_arena(t), b->key_hash, HASH_LEN), HASH_LEN);
-	pg_query(t, b->owner_id ? &sql_bot_create : &sql_bot_create_ownerless, &a, decode_created,
-		id, next);
+	pg_query(t, &sql_bot_create, &a, decode_created, id, next);
 }
 
 /* can_manage_bot as a condition: $1 the actor, $2 the level. */
@@ -72,41 +68,56 @@ void bots_managed(struct task *t, int64_t actor, int level, int64_t offset, int6
 
 /* ---- changes to a bot that was seen ---- */
 
-#define STILL                                                                                      \
-	", updated_at = now() WHERE id = $1::bigint AND deleted_at IS NULL"                        \
-	" AND owner_id IS NOT DISTINCT FROM $2::bigint AND login = $3::boolean"
+/* The change and its entry in the audit log; $1 to $6 are of seen_args. The entry is of the owner
+ * that the bot had. */
+#define CHANGE(event_, set_, holds_, data_)                                                        \
+	"WITH held AS (SELECT acts_as($4::bigint, $5::bigint) AS yes),"                            \
+	" done AS (UPDATE bots SET " set_ ", updated_at = now() WHERE id = $1::bigint"             \
+	"  AND deleted_at IS NULL AND owner_id IS NOT DISTINCT FROM $2::bigint"                    \
+	"  AND login = $3::boolean AND ranks_as($2::bigint, $6::bigint)"                           \
+	"  AND (SELECT h.yes FROM held h)" holds_ " RETURNING id, name),"                          \
+	" said AS MATERIALIZED (SELECT d.id, audit_write('bot." event_                             \
+	"', $4::bigint, $2::bigint, NULL, jsonb_build_object('bot_id', d.id, 'name', "             \
+	"d.name)" data_ ") FROM done d)"                                                           \
+	" SELECT h.yes, s.id IS NOT NULL FROM held h LEFT JOIN said s ON true"
 
-static struct pg_args seen_args(struct task *t, const struct bot *seen)
+static struct pg_args seen_args(struct task *t, struct person by, const struct bot *seen)
 {
 	struct pg_args a = {0};
 
 	pg_arg_i64(t, &a, seen->id);
 	bot_arg_id(t, &a, seen->owner_id);
 	pg_arg_bool(&a, seen->login);
+	bot_arg_id(t, &a, by.id);
+	pg_arg_i64(t, &a, by.level);
+	pg_arg_i64(t, &a, seen->owner_level);
 	return a;
 }
 
 static enum err decode_done(struct task *t, const struct pg_rows *r, void *out)
 {
 	(void)t;
-	*(bool *)out = pg_affected(r) > 0;
-	return OK;
+	*(bool *)out = pg_bool(r, 0, 1);
+	return pg_bool(r, 0, 0) ? OK : ERR_ACCESS_DENIED;
 }
 
 PG_STMT(sql_bot_update, OP_WRITE,
-	"UPDATE bots SET name = coalesce($4::text, name), owner_id = coalesce($5::bigint, "
-	"owner_id),"
-	" rate_limit_per_hour = coalesce($6::integer, rate_limit_per_hour),"
-	" bot_type = coalesce($7::smallint, bot_type), is_active = coalesce($8::integer = 1, "
-	"is_active),"
-	" login = coalesce($9::integer = 1, login)" STILL
-	" AND ($5::bigint IS NULL OR EXISTS (SELECT FROM users h WHERE h.id = $5::bigint"
-	"  AND h.deleted_at IS NULL FOR KEY SHARE))");
+	CHANGE("update",
+		"name = coalesce($7::text, name), owner_id = coalesce($8::bigint, owner_id),"
+		" rate_limit_per_hour = coalesce($9::integer, rate_limit_per_hour),"
+		" bot_type = coalesce($10::smallint, bot_type),"
+		" is_active = coalesce($11::integer = 1, is_active),"
+		" login = coalesce($12::integer = 1, login)",
+		" AND ($8::bigint IS NULL OR EXISTS (SELECT FROM users h WHERE h.id = $8::bigint"
+		"  AND h.deleted_at IS NULL FOR KEY SHARE))",
+		" || jsonb_strip_nulls(jsonb_build_object('owner_id', $8::bigint,"
+		" 'rate_limit_per_hour', $9::integer, 'bot_type', $10::smallint,"
+		" 'is_active', $11::integer = 1, 'login', $12::integer = 1))"));
 
-void bot_update(
-	struct task *t, const struct bot *seen, const struct bot_edit *e, bool *done, task_fn *next)
+void bot_update(struct task *t, struct person by, const struct bot *seen, const struct bot_edit *e,
+	bool *done, task_fn *next)
 {
-	struct pg_args a = seen_args(t, seen);
+	struct pg_args a = seen_args(t, by, seen);
 
 	pg_arg_str(t, &a, e->name);
 	bot_arg_id(t, &a, e->owner_id);
@@ -117,33 +128,33 @@ void bot_update(
 	pg_query(t, &sql_bot_update, &a, decode_done, done, next);
 }
 
-PG_STMT(sql_bot_rekey, OP_WRITE, "UPDATE bots SET key_hash = $4::bytea" STILL);
+PG_STMT(sql_bot_rekey, OP_WRITE, CHANGE("regenerate-key", "key_hash = $7::bytea", "", ""));
 
-void bot_rekey(struct task *t, const struct bot *seen, const uint8_t key_hash[HASH_LEN], bool *done,
-	task_fn *next)
+void bot_rekey(struct task *t, struct person by, const struct bot *seen,
+	const uint8_t key_hash[HASH_LEN], bool *done, task_fn *next)
 {
-	struct pg_args a = seen_args(t, seen);
+	struct pg_args a = seen_args(t, by, seen);
 
 	pg_arg_bytes(&a, arena_dup(task_arena(t), key_hash, HASH_LEN), HASH_LEN);
 	pg_query(t, &sql_bot_rekey, &a, decode_done, done, next);
 }
 
 PG_STMT(sql_bot_reset, OP_WRITE,
-	"UPDATE bots SET group_ids = '{}', users = 0, latency_ms = NULL" STILL);
+	CHANGE("reset-stats", "group_ids = '{}', users = 0, latency_ms = NULL", "", ""));
 
-void bot_reset(struct task *t, const struct bot *seen, bool *done, task_fn *next)
+void bot_reset(struct task *t, struct person by, const struct bot *seen, bool *done, task_fn *next)
 {
-	struct pg_args a = seen_args(t, seen);
+	struct pg_args a = seen_args(t, by, seen);
 
 	pg_query(t, &sql_bot_reset, &a, decode_done, done, next);
 }
 
 PG_STMT(sql_bot_delete, OP_WRITE,
-	"UPDATE bots SET deleted_at = now(), is_active = false, login = false" STILL);
+	CHANGE("delete", "deleted_at = now(), is_active = false, login = false", "", ""));
 
-void bot_delete(struct task *t, const struct bot *seen, bool *done, task_fn *next)
+void bot_delete(struct task *t, struct person by, const struct bot *seen, bool *done, task_fn *next)
 {
-	struct pg_args a = seen_args(t, seen);
+	struct pg_args a = seen_args(t, by, seen);
 
 	pg_query(t, &sql_bot_delete, &a, decode_done, done, next);
 }

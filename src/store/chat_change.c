@@ -1,4 +1,5 @@
-/* Changes to chats: a SQL function of schema/0002_chats.sql each, which answers with a word.
+/* Changes to chats: a SQL function of schema/0002_chats.sql each, which answers with a word, and
+ * what schema/0007_administration.sql writes down of it.
  *
  *   change -> changed (committed) -> chat_settle -> task_return
  *
@@ -51,6 +52,7 @@ static enum err outcome_of(struct str word, bool *done)
 		{"slots", ERR_CHAT_SLOTS, false},
 		{"slug", ERR_SLUG_TAKEN, false},
 		{"banned", ERR_BANNED, false},
+		{"denied", ERR_ACCESS_DENIED, false},
 	};
 
 	for (size_t i = 0; i < sizeof(outcomes) / sizeof(*outcomes); i++)
@@ -64,15 +66,21 @@ static enum err outcome_of(struct str word, bool *done)
 /* ---- creating ---- */
 
 PG_STMT(sql_chat_create, OP_WRITE,
-	"SELECT outcome, chat_id FROM chat_create($1::bigint, $2::bigint, $3::boolean, $4::text,"
-	" $5::text, $6::text)");
+	"SELECT chat_record(c.outcome, 'chat.create', $1::bigint, $1::bigint, c.chat_id,"
+	"  jsonb_build_object('name', $4::text, 'slug', $5::text), $3::boolean), c.chat_id"
+	" FROM (SELECT WHERE NOT $3::boolean OR acts_as($1::bigint, $7::bigint)) held,"
+	" LATERAL chat_create($1::bigint, $2::bigint, $3::boolean, $4::text, $5::text, $6::text) "
+	"c");
 
 static enum err decode_created(struct task *t, const struct pg_rows *r, void *out)
 {
-	struct str word = pg_text(r, 0, 0);
+	struct str word;
 	bool done;
 
 	(void)t;
+	if (pg_count(r) == 0)
+		return ERR_ACCESS_DENIED;
+	word = pg_text(r, 0, 0);
 	if (str_eq(word, STR("unknown")))
 		return ERR_USER_NOT_FOUND;
 	*(int64_t *)out = pg_i64(r, 0, 1);
@@ -89,6 +97,7 @@ void chat_create(struct task *t, const struct chat_new *c, int64_t *id, task_fn 
 	pg_arg_str(t, &a, c->name);
 	pg_arg_str(t, &a, c->slug);
 	pg_arg_str(t, &a, c->description.p ? c->description : STR(""));
+	pg_arg_i64(t, &a, c->owner_level);
 	pg_query(t, &sql_chat_create, &a, decode_created, id, next);
 }
 
@@ -111,8 +120,18 @@ static enum err decode_outcome(struct task *t, const struct pg_rows *r, void *ou
 	return str_eq(word, STR("unknown")) ? ERR_USER_NOT_FOUND : outcome_of(word, f->done);
 }
 
+/* A change, if what was decided upon still holds, and its entry in the audit log; $1 to $8 are of
+ * change_begin. */
+#define CHANGE(event_, change_, data_)                                                             \
+	"SELECT CASE WHEN NOT acts_as($4::bigint, $5::bigint) THEN 'denied'"                       \
+	" WHEN ranks_as($2::bigint, $6::bigint) THEN chat_record(" change_ ", 'chat." event_       \
+	"', $4::bigint, $2::bigint, $1::bigint,"                                                   \
+	" jsonb_build_object('name', $8::text, 'visibility', $3::text)" data_                      \
+	", $7::boolean) ELSE 'again' END"
+
 PG_STMT(sql_chat_transfer, OP_WRITE,
-	"SELECT chat_transfer($1::bigint, $2::bigint, $3::text, $4::bigint)");
+	CHANGE("transfer", "chat_transfer($1::bigint, $2::bigint, $3::text, $9::bigint)",
+		" || jsonb_build_object('heir_id', $9::bigint)"));
 
 static void change_settle(struct task *t)
 {
@@ -149,7 +168,7 @@ static void change_make(struct task *t)
 	pg_query(t, f->stmt, &f->args, decode_outcome, f, changed);
 }
 
-static struct change *change_begin(struct task *t, const struct pg_stmt *stmt,
+static struct change *change_begin(struct task *t, const struct pg_stmt *stmt, struct chat_by by,
 	const struct chat *seen, bool *done, task_fn *next)
 {
 	struct change *f = task_call(t, sizeof(*f), next);
@@ -160,17 +179,27 @@ static struct change *change_begin(struct task *t, const struct pg_stmt *stmt,
 	pg_arg_i64(t, &f->args, seen->id);
 	chat_arg_id(t, &f->args, seen->owner_id);
 	pg_arg_str(t, &f->args, str_of(visibility_name(seen->visibility)));
+	chat_arg_id(t, &f->args, by.who.id);
+	pg_arg_i64(t, &f->args, by.who.level);
+	pg_arg_i64(t, &f->args, seen->owner_level);
+	pg_arg_bool(&f->args, by.platform);
+	pg_arg_str(t, &f->args, seen->name);
 	return f;
 }
 
 PG_STMT(sql_chat_update, OP_WRITE,
-	"SELECT chat_update($1::bigint, $2::bigint, $3::text, $4::text, $5::text, $6::boolean,"
-	" $7::text, $8::text, $9::boolean, $10::boolean, $11::text)");
+	CHANGE("update",
+		"chat_update($1::bigint, $2::bigint, $3::text, $9::text, $10::text, $11::boolean,"
+		" $12::text, $13::text, $14::boolean, $15::boolean, $16::text)",
+		" || jsonb_build_object('changed', jsonb_strip_nulls(jsonb_build_object("
+		"'name', $9::text, 'description', $10::text, 'slug', $12::text,"
+		" 'wipe_preset', $13::text, 'history_visible', $14::boolean, 'label', "
+		"$16::text)))"));
 
-void chat_update(struct task *t, const struct chat *seen, const struct chat_edit *e, bool *done,
-	task_fn *next)
+void chat_update(struct task *t, struct chat_by by, const struct chat *seen,
+	const struct chat_edit *e, bool *done, task_fn *next)
 {
-	struct change *f = change_begin(t, &sql_chat_update, seen, done, next);
+	struct change *f = change_begin(t, &sql_chat_update, by, seen, done, next);
 
 	pg_arg_str(t, &f->args, e->name);
 	pg_arg_str(t, &f->args, e->description);
@@ -191,33 +220,22 @@ void chat_update(struct task *t, const struct chat *seen, const struct chat_edit
 		change_make(t);
 }
 
-PG_STMT(sql_chat_delete, OP_WRITE, "SELECT chat_delete($1::bigint, $2::bigint, $3::text)");
+PG_STMT(sql_chat_delete, OP_WRITE,
+	CHANGE("delete", "chat_delete($1::bigint, $2::bigint, $3::text)", ""));
 
-void chat_delete(struct task *t, const struct chat *seen, bool *done, task_fn *next)
+void chat_delete(
+	struct task *t, struct chat_by by, const struct chat *seen, bool *done, task_fn *next)
 {
-	change_begin(t, &sql_chat_delete, seen, done, next);
+	change_begin(t, &sql_chat_delete, by, seen, done, next);
 	change_make(t);
 }
 
-void chat_transfer(struct task *t, const struct chat *seen, int64_t heir, bool *done, task_fn *next)
+void chat_transfer(struct task *t, struct chat_by by, const struct chat *seen, int64_t heir,
+	bool *done, task_fn *next)
 {
-	struct change *f = change_begin(t, &sql_chat_transfer, seen, done, next);
+	struct change *f = change_begin(t, &sql_chat_transfer, by, seen, done, next);
 
 	pg_arg_i64(t, &f->args, heir);
-	change_make(t);
-}
-
-PG_STMT(sql_chat_kick, OP_WRITE,
-	"SELECT chat_kick($1::bigint, $2::bigint, $3::text, $4::bigint, $5::bigint, $6::text)");
-
-void chat_kick(struct task *t, const struct chat *seen, int64_t actor, int64_t user_id,
-	struct str reason, bool *done, task_fn *next)
-{
-	struct change *f = change_begin(t, &sql_chat_kick, seen, done, next);
-
-	pg_arg_i64(t, &f->args, actor);
-	pg_arg_i64(t, &f->args, user_id);
-	pg_arg_str(t, &f->args, reason);
 	change_make(t);
 }
 

@@ -1,34 +1,37 @@
 /* Moderation: one look, one SQL function, then what Redis and the sockets have to hear.
  *
- *   moderation_do -> acted (committed) -> settled: rooms and caches -> said: the system message
- *                 -> room_told -> person_told
+ *   moderation_do -> acted (committed) -> ended: sessions, or rooms and caches -> noticed: the
+ *     notification -> settled: the system message -> said -> room_told
  *
  * Behind the commit nothing fails: rooms and caches are told from room_changes, now or later;
  * events and the system message are news. To add an act: rules/moderation.h, its branch of
  * moderate() in schema/, a row in `acts`. */
 #include "store/moderation.h"
 
+#include "store/account.h"
 #include "store/chat_change.h"
 #include "store/chat_private.h"
 #include "store/event.h"
 #include "store/message.h"
 #include "store/notification.h"
-#include "store/session.h"
 
 static const struct {
 	const char *word;  /* in schema/ */
 	const char *event; /* told to the room and the person; NULL: none */
 	const char *said;  /* in the chat, behind the person's name; NULL: nothing */
+	const char *ends;  /* the person's sessions, for this reason; NULL: it does not */
 } acts[MODERATION_COUNT] = {
-	[MODERATION_KICK] = {"kick", NULL, "was removed from the chat"},
-	[MODERATION_BAN] = {"ban", "user:banned", "was banned from the chat"},
-	[MODERATION_UNBAN] = {"unban", "user:unbanned", NULL},
-	[MODERATION_MUTE] = {"mute", "user:muted", NULL},
-	[MODERATION_UNMUTE] = {"unmute", "user:unmuted", NULL},
-	[MODERATION_WARN] = {"warn", NULL, "was warned"},
-	[MODERATION_TIMEOUT] = {"timeout", NULL, NULL},
-	[MODERATION_HARD_MUTE] = {"hard_mute", "user:hard_muted", NULL},
-	[MODERATION_HARD_UNMUTE] = {"hard_unmute", "user:hard_unmuted", NULL},
+	[MODERATION_KICK] = {"kick", .said = "was removed from the chat"},
+	[MODERATION_BAN] = {"ban", "user:banned", .said = "was banned from the chat"},
+	[MODERATION_UNBAN] = {"unban", "user:unbanned"},
+	[MODERATION_MUTE] = {"mute", "user:muted"},
+	[MODERATION_UNMUTE] = {"unmute", "user:unmuted"},
+	[MODERATION_WARN] = {"warn", .said = "was warned"},
+	[MODERATION_TIMEOUT] = {"timeout", .ends = "timeout"},
+	[MODERATION_HARD_MUTE] = {"hard_mute", "user:hard_muted"},
+	[MODERATION_HARD_UNMUTE] = {"hard_unmute", "user:hard_unmuted"},
+	[MODERATION_ACCOUNT_BAN] = {"account_ban", .ends = "banned"},
+	[MODERATION_ACCOUNT_UNBAN] = {"account_unban"},
 };
 
 /* ---- looking ---- */
@@ -40,6 +43,7 @@ PG_STMT(sql_moderation_look, OP_READ,
 	" FROM (VALUES (1)) one (row) LEFT JOIN chats c ON c.id = $1::bigint"
 	" LEFT JOIN users o ON o.id = c.owner_id"
 	" LEFT JOIN users a ON a.id = $2::bigint AND a.deleted_at IS NULL"
+	"  AND user_state(a.restriction, a.restricted_until) = 'active'"
 	" LEFT JOIN users x ON x.id = $3::bigint AND x.deleted_at IS NULL");
 
 static enum err decode_look(struct task *t, const struct pg_rows *r, void *out)
@@ -86,10 +90,12 @@ struct moderation_run {
 	bool *done, nothing; /* there was nothing to lift */
 	int64_t until;       /* us; 0: for ever */
 	struct str gone;     /* sessions that ended */
+	int64_t notice;      /* 0: none */
 };
 
 PG_STMT(sql_moderate, OP_WRITE,
-	"SELECT outcome, until, gone FROM moderate($1::text, $2::bigint, $3::bigint, $4::bigint,"
+	"SELECT outcome, until, gone, notice FROM moderate($1::text, $2::bigint, $3::bigint, "
+	"$4::bigint,"
 	" $5::bigint, $6::bigint, $7::bigint, $8::bigint, $9::text, $10::bigint, $11::text)");
 
 static enum err decode_moderate(struct task *t, const struct pg_rows *r, void *out)
@@ -103,6 +109,7 @@ static enum err decode_moderate(struct task *t, const struct pg_rows *r, void *o
 	f->nothing = str_eq(word, STR("is"));
 	f->until = pg_time(r, 0, 1);
 	f->gone = pg_text_copy(t, r, 0, 2);
+	f->notice = pg_i64(r, 0, 3);
 	return OK;
 }
 
@@ -149,7 +156,7 @@ static void settled(struct task *t)
 	const struct moderation_run *f = task_frame(t);
 	const char *text = acts[f->act.what].said;
 
-	if (!text) {
+	if (!text || !f->act.seen->chat_id) {
 		said(t);
 		return;
 	}
@@ -159,25 +166,29 @@ static void settled(struct task *t)
 		said);
 }
 
-static void acted(struct task *t)
+static void noticed(struct task *t)
 {
 	const struct moderation_run *f = task_frame(t);
 
-	if (!*f->done || f->nothing) {
+	if (f->notice)
+		notification_tell(t, f->notice, settled);
+	else
+		settled(t);
+}
+
+static void acted(struct task *t)
+{
+	const struct moderation_run *f = task_frame(t);
+	const char *ends = acts[f->act.what].ends;
+
+	if (!*f->done || f->nothing)
 		task_return(t);
-		return;
-	}
-	switch (f->act.what) {
-	case MODERATION_WARN:
-		task_catch(t);
-		unread_forget(t, f->act.seen->target.id, settled);
-		break;
-	case MODERATION_TIMEOUT:
-		session_tell(t, f->gone, "timeout", settled);
-		break;
-	default:
-		chat_settle(t, f->act.seen->chat_id, settled);
-	}
+	else if (ends)
+		account_closed(t, f->act.seen->target.id, f->gone, ends, noticed);
+	else if (f->notice || f->act.what == MODERATION_ACCOUNT_UNBAN)
+		noticed(t);
+	else
+		chat_settle(t, f->act.seen->chat_id, noticed);
 }
 
 void moderation_do(struct task *t, const struct moderation_act *act, bool *done, task_fn *next)
@@ -189,7 +200,7 @@ void moderation_do(struct task *t, const struct moderation_act *act, bool *done,
 	f->act = *act;
 	f->done = done;
 	pg_arg_str(t, &a, str_of(acts[act->what].word));
-	pg_arg_i64(t, &a, v->actor.id);
+	chat_arg_id(t, &a, v->actor.id);
 	pg_arg_i64(t, &a, v->actor.level);
 	pg_arg_i64(t, &a, v->target.id);
 	pg_arg_i64(t, &a, v->target.level);

@@ -5,7 +5,7 @@
  *   portal:room:{chat}:present   hash session:process -> sockets there
  *   portal:room:{chat}:joined    sorted set user:session, longest present first
  *   portal:room:{chat}:people    hash user -> present sessions (its length: online)
- *   portal:room:{chat}:persons   hash user -> {id, username, avatar_url} as it was at the join
+ *   portal:room:{chat}:persons   hash user -> how chats show the person (see store/account.h)
  *   portal:chat:{chat}:since:{user}  see store/message.h
  *   portal:chat:{chat}:gate      see store/epoch.h
  *   portal:sockets:{user}        hash session:process -> sockets

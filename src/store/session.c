@@ -298,41 +298,21 @@ void session_end_all(struct task *t, int64_t user_id, const uint8_t *but, const 
 	end_many(t, user_id, but, STR_NULL, reason, ended, next);
 }
 
-/* ---- shortening ---- */
+/* ---- another end ---- */
 
-struct session_cut {
-	int64_t user_id;
-};
-
-PG_STMT(session_cut_many, OP_WRITE,
-	"UPDATE sessions SET expires_at = least(expires_at, now() + make_interval(days => $2))"
-	" WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now()");
-
-/* When Redis is away, the next check of each session brings its new end. */
-static void cut_forgotten(struct task *t)
+static void forgotten(struct task *t)
 {
 	task_return(t);
 }
 
-static void cut_committed(struct task *t)
+void session_forget(struct task *t, int64_t user_id, task_fn *next)
 {
-	const struct session_cut *f = task_frame(t);
 	struct redis_args a = {0};
 
+	redis_key(t, &a, "portal:sessions:%lld", (long long)user_id);
+	task_call(t, 0, next);
 	task_catch(t);
-	redis_key(t, &a, "portal:sessions:%lld", (long long)f->user_id);
-	redis_eval(t, &redis_scripts[SCRIPT_SESSION_FORGET], &a, NULL, NULL, cut_forgotten);
-}
-
-void session_shorten(struct task *t, int64_t user_id, task_fn *next)
-{
-	struct session_cut *f = task_call(t, sizeof(*f), next);
-	struct pg_args a = {0};
-
-	f->user_id = user_id;
-	pg_arg_i64(t, &a, user_id);
-	pg_arg_i64(t, &a, config.admin_session_days);
-	pg_query(t, &session_cut_many, &a, NULL, NULL, cut_committed);
+	redis_eval(t, &redis_scripts[SCRIPT_SESSION_FORGET], &a, NULL, NULL, forgotten);
 }
 
 /* ---- Redis is back ---- */

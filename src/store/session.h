@@ -79,8 +79,9 @@ void session_end_all(struct task *t, int64_t user_id, const uint8_t *but, const 
 /* Behind a commit that ended sessions itself: tells Redis, and through it the sockets. `gone` as
  * sessions_end() of schema/ returns it; `reason` as above. Never fails. */
 void session_tell(struct task *t, struct str gone, const char *reason, task_fn *next);
-/* A promotion to Admin: live sessions end in ADMIN_SESSION_DAYS at the latest. */
-void session_shorten(struct task *t, int64_t user_id, task_fn *next);
+/* Behind a commit that changed when live sessions end: Redis reads them anew. Never fails: when
+ * Redis is away, the next check of each brings its new end. */
+void session_forget(struct task *t, int64_t user_id, task_fn *next);
 
 /* ---- listing ---- */
 struct session_row {

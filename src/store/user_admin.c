@@ -1,56 +1,81 @@
-/* Levels and subscriptions (user_admin.h). Each change is one statement that also writes its
- * history row, so that neither stands without the other; both go through a function of
- * schema/0001_people.sql where something has to be checked first.
+/* Levels and subscriptions (user_admin.h): one function of schema/0007_administration.sql each,
+ * which checks what was decided upon and writes history and audit log.
  *
- * To add another thing operators change: a function here, its history table in schema/. */
+ *   user_set_level         -> level_set (committed) -> (sessions read anew) -> account_changed
+ *   user_set_subscription  one statement
+ *
+ * To add another thing operators change: a function in schema/, its statement and a function here.
+ */
 #include "store/user_admin.h"
 
+#include "base/config.h"
 #include "io/pg.h"
-#include "store/message.h"
+#include "store/account.h"
 #include "store/session.h"
+#include "store/user.h"
 
-PG_STMT(user_list_page, OP_READ,
-	"SELECT u.id, u.username, user_state(u.restriction, u.restricted_until), "
-	"u.permission_level,"
-	" subscription_now(u.subscription_level, u.subscription_expires_at), u.created_at,"
-	" u.last_activity_at,"
-	" (SELECT string_agg(i.platform, ', ' ORDER BY i.linked_at) FROM identities i"
-	"  WHERE i.user_id = u.id), count(*) OVER ()"
-	" FROM users u WHERE u.deleted_at IS NULL AND ($1::text IS NULL"
-	" OR lower(u.username) LIKE '%' || lower(replace(replace(replace($1, '\\', '\\\\'),"
-	" '%', '\\%'), '_', '\\_')) || '%' OR u.id::text = $1)"
-	" ORDER BY u.id OFFSET $2::bigint LIMIT $3::bigint");
+/* ---- lists ---- */
 
-static enum err list_decode(struct task *t, const struct pg_rows *r, void *out)
+#define USERS_FOUND                                                                                \
+	" FROM users u WHERE u.deleted_at IS NULL"                                                 \
+	" AND ($1::text IS NULL OR lower(u.username) LIKE lower($1::text) OR u.id = $2::bigint)"   \
+	" AND ($3::text IS NULL"                                                                   \
+	"  OR ($3::text = 'active') = (u.restriction IS NULL OR u.restricted_until <= now()))"     \
+	" AND ($3::text IS NULL OR $3::text = 'active' OR u.restriction = $3::text)"               \
+	" AND ($4::bigint IS NULL OR u.permission_level = $4::bigint)"
+
+/* At least one row, so that the total is there on a page past the end too. */
+PG_STMT(sql_user_lines, OP_READ,
+	"WITH page AS (SELECT u.*" USERS_FOUND " ORDER BY u.id OFFSET $5::bigint LIMIT $6::bigint)"
+	" SELECT (SELECT count(*)" USERS_FOUND "), u.id, u.username, " AVATAR_OF(
+		"u") ", user_state(u.restriction, u.restricted_until), u.permission_level,"
+		     " subscription_now(u.subscription_level, u.subscription_expires_at), "
+		     "u.created_at,"
+		     " u.last_activity_at, (SELECT string_agg(i.platform, ', ' ORDER BY "
+		     "i.linked_at)"
+		     "  FROM identities i WHERE i.user_id = u.id)"
+		     " FROM (VALUES (1)) one (x) LEFT JOIN page u ON true ORDER BY u.id");
+
+static enum err decode_lines(struct task *t, const struct pg_rows *r, void *out)
 {
 	struct user_lines *l = out;
 
-	l->count = (size_t)pg_count(r);
-	l->total = l->count ? pg_i64(r, 0, 8) : 0;
+	l->total = pg_i64(r, 0, 0);
+	l->count = pg_null(r, 0, 1) ? 0 : (size_t)pg_count(r);
 	l->rows = arena_array(task_arena(t), struct user_line, l->count);
-	for (int i = 0; i < pg_count(r); i++)
+	for (int i = 0; i < (int)l->count; i++)
 		l->rows[i] = (struct user_line){
-			.id = pg_i64(r, i, 0),
-			.username = pg_text_copy(t, r, i, 1),
-			.state = pg_text_copy(t, r, i, 2),
-			.permission_level = (int)pg_i64(r, i, 3),
-			.subscription_level = (int)pg_i64(r, i, 4),
-			.created_at = pg_time(r, i, 5),
-			.last_activity_at = pg_time(r, i, 6),
-			.platforms = pg_text_copy(t, r, i, 7),
+			.id = pg_i64(r, i, 1),
+			.username = pg_text_copy(t, r, i, 2),
+			.avatar_url = pg_text_copy(t, r, i, 3),
+			.state = pg_text_copy(t, r, i, 4),
+			.permission_level = (int)pg_i64(r, i, 5),
+			.subscription_level = (int)pg_i64(r, i, 6),
+			.created_at = pg_time(r, i, 7),
+			.last_activity_at = pg_time(r, i, 8),
+			.platforms = pg_text_copy(t, r, i, 9),
 		};
 	return OK;
 }
 
-void user_list(struct task *t, struct str q, int64_t offset, int64_t limit, struct user_lines *out,
-	task_fn *next)
+void user_list(struct task *t, const struct user_filter *f, struct user_lines *out, task_fn *next)
 {
 	struct pg_args a = {0};
+	int64_t id;
 
-	pg_arg_str(t, &a, q);
-	pg_arg_i64(t, &a, offset);
-	pg_arg_i64(t, &a, limit);
-	pg_query(t, &user_list_page, &a, list_decode, out, next);
+	pg_arg_str(t, &a, f->q.n ? like_pattern(t, f->q) : STR_NULL);
+	if (str_to_i64(f->q, &id))
+		pg_arg_i64(t, &a, id);
+	else
+		pg_arg_null(&a);
+	pg_arg_str(t, &a, f->state);
+	if (f->level == LEVEL_NONE)
+		pg_arg_null(&a);
+	else
+		pg_arg_i64(t, &a, f->level);
+	pg_arg_i64(t, &a, f->offset);
+	pg_arg_i64(t, &a, f->limit);
+	pg_query(t, &sql_user_lines, &a, decode_lines, out, next);
 }
 
 PG_STMT(user_resolve_who, OP_READ,
@@ -79,86 +104,161 @@ void user_resolve(struct task *t, struct str who, int64_t *id, task_fn *next)
 	pg_query(t, &user_resolve_who, &a, id_decode, id, next);
 }
 
-PG_STMT(user_set_level_of, OP_WRITE,
-	"SELECT outcome, old_level FROM set_permission($1::bigint, $2::smallint, $3::bigint)");
-PG_STMT(user_set_subscription_of, OP_WRITE,
-	"SELECT outcome, old_level FROM set_subscription($1::bigint, $2::smallint, $3::bigint, $4,"
-	" $5::bigint)");
+#define SUBSCRIBERS_FOUND                                                                          \
+	" FROM users u WHERE u.subscription_level > 0 AND u.deleted_at IS NULL"                    \
+	" AND (u.subscription_expires_at IS NULL OR u.subscription_expires_at > now())"
 
-static enum err change_decode(struct task *t, const struct pg_rows *r, void *out)
+/* Those without an end behind those with one. */
+PG_STMT(sql_subscribers, OP_READ,
+	"WITH page AS (SELECT u.*" SUBSCRIBERS_FOUND " ORDER BY u.subscription_expires_at, u.id"
+	"  OFFSET $1::bigint LIMIT $2::bigint)"
+	" SELECT (SELECT count(*)" SUBSCRIBERS_FOUND "), u.id, u.username, " AVATAR_OF(
+		"u") ", u.subscription_level, u.subscription_expires_at, u.subscription_granted_by,"
+		     " u.subscription_created_at, u.subscription_updated_at"
+		     " FROM (VALUES (1)) one (x) LEFT JOIN page u ON true"
+		     " ORDER BY u.subscription_expires_at, u.id");
+
+static enum err decode_subscribers(struct task *t, const struct pg_rows *r, void *out)
 {
-	struct str outcome = pg_text(r, 0, 0);
+	struct subscribers *s = out;
 
-	(void)t;
-	if (str_eq(outcome, STR("unknown")))
-		return ERR_USER_NOT_FOUND;
-	if (str_eq(outcome, STR("last_owner")))
-		return ERR_LAST_OWNER;
-	if (str_eq(outcome, STR("trial_used")))
-		return ERR_CONFLICT;
-	*(int *)out = (int)pg_i64(r, 0, 1);
+	s->total = pg_i64(r, 0, 0);
+	s->count = pg_null(r, 0, 1) ? 0 : (size_t)pg_count(r);
+	s->rows = arena_array(task_arena(t), struct subscriber, s->count);
+	for (int i = 0; i < (int)s->count; i++)
+		s->rows[i] = (struct subscriber){
+			.id = pg_i64(r, i, 1),
+			.username = pg_text_copy(t, r, i, 2),
+			.avatar_url = pg_text_copy(t, r, i, 3),
+			.level = (int)pg_i64(r, i, 4),
+			.expires_at = pg_time(r, i, 5),
+			.granted_by = pg_i64(r, i, 6),
+			.created_at = pg_time(r, i, 7),
+			.updated_at = pg_time(r, i, 8),
+		};
 	return OK;
 }
 
-static void pg_arg_actor(struct task *t, struct pg_args *a, int64_t actor)
+void subscriptions_active(
+	struct task *t, int64_t offset, int64_t limit, struct subscribers *out, task_fn *next)
 {
-	if (actor)
-		pg_arg_i64(t, a, actor);
-	else
-		pg_arg_null(a);
+	struct pg_args a = {0};
+
+	pg_arg_i64(t, &a, offset);
+	pg_arg_i64(t, &a, limit);
+	pg_query(t, &sql_subscribers, &a, decode_subscribers, out, next);
 }
 
-/* set_begin -> level_set -> (session_shorten) -> level_told -> task_return */
-struct set_level {
+/* ---- changes ---- */
+
+struct change {
 	int64_t id;
 	int level, *old;
+	bool *done;
 };
 
-static void level_done(struct task *t)
+static enum err change_decode(struct task *t, const struct pg_rows *r, void *out)
 {
-	task_return(t);
+	static const struct {
+		const char *word;
+		enum err err;
+		bool done;
+	} outcomes[] = {
+		{"ok", OK, true},
+		{"is", OK, true},
+		{"again", OK, false},
+		{"unknown", ERR_USER_NOT_FOUND, false},
+		{"last_owner", ERR_LAST_OWNER, false},
+		{"trial_used", ERR_TRIAL_USED, false},
+	};
+	struct change *f = out;
+	struct str word = pg_text(r, 0, 0);
+
+	(void)t;
+	*f->old = (int)pg_i64(r, 0, 1);
+	for (size_t i = 0; i < sizeof(outcomes) / sizeof(*outcomes); i++)
+		if (str_eq(word, str_of(outcomes[i].word))) {
+			*f->done = outcomes[i].done;
+			return outcomes[i].err;
+		}
+	PANIC("outcome " STR_FMT, STR_ARG(word));
 }
 
-/* What they say carries the level. Forgotten when Redis is away, cards end in a minute. */
-static void level_told(struct task *t)
+/* $1 to $4 */
+static struct pg_args by_args(struct task *t, const struct by *who)
 {
-	const struct set_level *f = task_frame(t);
+	struct pg_args a = {0};
 
-	task_catch(t);
-	message_person_changed(t, f->id, level_done);
+	if (who->by.id == 0) {
+		pg_arg_null(&a);
+		pg_arg_null(&a);
+		pg_arg_i64(t, &a, who->person.id);
+		pg_arg_null(&a);
+		return a;
+	}
+	pg_arg_i64(t, &a, who->by.id);
+	pg_arg_i64(t, &a, who->by.level);
+	pg_arg_i64(t, &a, who->person.id);
+	pg_arg_i64(t, &a, who->person.level);
+	return a;
+}
+
+static struct change *change_begin(
+	struct task *t, const struct by *who, int *old, bool *done, task_fn *next)
+{
+	struct change *f = task_call(t, sizeof(*f), next);
+
+	f->id = who->person.id;
+	f->old = old;
+	f->done = done;
+	return f;
+}
+
+PG_STMT(sql_permission_set, OP_WRITE,
+	"SELECT outcome, old_level FROM permission_set($1::bigint, $2::bigint, $3::bigint,"
+	" $4::bigint, $5::bigint, $6::bigint)");
+
+static void sessions_known(struct task *t)
+{
+	account_changed(t, ((const struct change *)task_frame(t))->id, task_return);
 }
 
 static void level_set(struct task *t)
 {
-	struct set_level *f = task_frame(t);
+	const struct change *f = task_frame(t);
 
-	if (f->level >= 2 && *f->old < 2)
-		session_shorten(t, f->id, level_told);
+	if (!*f->done || *f->old == f->level)
+		task_return(t);
+	else if (f->level >= LEVEL_ADMIN && *f->old < LEVEL_ADMIN)
+		session_forget(t, f->id, sessions_known);
 	else
-		level_told(t);
+		sessions_known(t);
 }
 
-void user_set_level(struct task *t, int64_t id, int level, int64_t actor, int *old, task_fn *next)
+void user_set_level(
+	struct task *t, const struct by *who, int level, int *old, bool *done, task_fn *next)
 {
-	struct set_level *f = task_call(t, sizeof(*f), next);
-	struct pg_args a = {0};
+	struct change *f = change_begin(t, who, old, done, next);
+	struct pg_args a = by_args(t, who);
 
-	*f = (struct set_level){.id = id, .level = level, .old = old};
-	pg_arg_i64(t, &a, id);
+	f->level = level;
 	pg_arg_i64(t, &a, level);
-	pg_arg_actor(t, &a, actor);
-	pg_query(t, &user_set_level_of, &a, change_decode, old, level_set);
+	pg_arg_i64(t, &a, config.admin_session_days);
+	pg_query(t, &sql_permission_set, &a, change_decode, f, level_set);
 }
 
-void user_set_subscription(struct task *t, int64_t id, int level, int64_t days, struct str reason,
-	int64_t actor, int *old, task_fn *next)
-{
-	struct pg_args a = {0};
+PG_STMT(sql_subscription_set, OP_WRITE,
+	"SELECT outcome, old_level FROM subscription_set($1::bigint, $2::bigint, $3::bigint,"
+	" $4::bigint, $5::bigint, $6::bigint, $7::text)");
 
-	pg_arg_i64(t, &a, id);
-	pg_arg_i64(t, &a, level);
-	pg_arg_i64(t, &a, days);
-	pg_arg_str(t, &a, reason);
-	pg_arg_actor(t, &a, actor);
-	pg_query(t, &user_set_subscription_of, &a, change_decode, old, next);
+void user_set_subscription(struct task *t, const struct by *who, const struct subscription_grant *g,
+	int *old, bool *done, task_fn *next)
+{
+	struct change *f = change_begin(t, who, old, done, next);
+	struct pg_args a = by_args(t, who);
+
+	pg_arg_i64(t, &a, g->level);
+	pg_arg_i64(t, &a, g->days);
+	pg_arg_str(t, &a, g->reason.p ? g->reason : STR(""));
+	pg_query(t, &sql_subscription_set, &a, change_decode, f, task_return);
 }

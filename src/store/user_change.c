@@ -7,9 +7,8 @@
 #include "store/user_change.h"
 
 #include "io/pg.h"
+#include "store/account.h"
 #include "store/chat_change.h"
-#include "store/message.h"
-#include "store/session.h"
 
 PG_STMT(sql_user_update, OP_WRITE,
 	"SELECT taken, unlinked FROM user_update($1::bigint, $2::text, $3::text)");
@@ -26,16 +25,9 @@ static enum err decode_update(struct task *t, const struct pg_rows *r, void *out
 	return OK;
 }
 
-/* The messages they send from now on carry it; when Redis is away, within a minute. */
-static void update_told(struct task *t)
-{
-	task_return(t);
-}
-
 static void updated(struct task *t)
 {
-	task_catch(t);
-	message_person_changed(t, *(int64_t *)task_frame(t), update_told);
+	account_changed(t, *(int64_t *)task_frame(t), task_return);
 }
 
 void user_update(struct task *t, int64_t id, struct user_update *u, task_fn *next)
@@ -103,6 +95,7 @@ void identity_unlink(struct task *t, int64_t user_id, struct str platform, task_
 
 /* user_delete -> user_deleted (the end of the sessions told to Redis) -> user_told */
 struct user_delete {
+	int64_t id;
 	struct str gone;
 };
 
@@ -126,7 +119,7 @@ static void user_deleted(struct task *t)
 {
 	const struct user_delete *f = task_frame(t);
 
-	session_tell(t, f->gone, "deleted", user_told);
+	account_closed(t, f->id, f->gone, "deleted", user_told);
 }
 
 void user_delete(struct task *t, int64_t id, struct str username, task_fn *next)
@@ -134,6 +127,7 @@ void user_delete(struct task *t, int64_t id, struct str username, task_fn *next)
 	struct user_delete *f = task_call(t, sizeof(*f), next);
 	struct pg_args a = {0};
 
+	f->id = id;
 	pg_arg_i64(t, &a, id);
 	pg_arg_str(t, &a, username);
 	pg_query(t, &sql_user_delete, &a, decode_delete, f, user_deleted);
