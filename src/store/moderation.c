@@ -21,17 +21,19 @@ static const struct {
 	const char *said;  /* in the chat, behind the person's name; NULL: nothing */
 	const char *ends;  /* the person's sessions, for this reason; NULL: it does not */
 } acts[MODERATION_COUNT] = {
-	[MODERATION_KICK] = {"kick", .said = "was removed from the chat"},
-	[MODERATION_BAN] = {"ban", "user:banned", .said = "was banned from the chat"},
-	[MODERATION_UNBAN] = {"unban", "user:unbanned"},
-	[MODERATION_MUTE] = {"mute", "user:muted"},
-	[MODERATION_UNMUTE] = {"unmute", "user:unmuted"},
-	[MODERATION_WARN] = {"warn", .said = "was warned"},
-	[MODERATION_TIMEOUT] = {"timeout", .ends = "timeout"},
-	[MODERATION_HARD_MUTE] = {"hard_mute", "user:hard_muted"},
-	[MODERATION_HARD_UNMUTE] = {"hard_unmute", "user:hard_unmuted"},
-	[MODERATION_ACCOUNT_BAN] = {"account_ban", .ends = "banned"},
-	[MODERATION_ACCOUNT_UNBAN] = {"account_unban"},
+	[MODERATION_KICK] = {.word = "kick", .said = "was removed from the chat"},
+	[MODERATION_BAN] = {.word = "ban",
+		.event = "user:banned",
+		.said = "was banned from the chat"},
+	[MODERATION_UNBAN] = {.word = "unban", .event = "user:unbanned"},
+	[MODERATION_MUTE] = {.word = "mute", .event = "user:muted"},
+	[MODERATION_UNMUTE] = {.word = "unmute", .event = "user:unmuted"},
+	[MODERATION_WARN] = {.word = "warn", .said = "was warned"},
+	[MODERATION_TIMEOUT] = {.word = "timeout", .ends = "timeout"},
+	[MODERATION_HARD_MUTE] = {.word = "hard_mute", .event = "user:hard_muted"},
+	[MODERATION_HARD_UNMUTE] = {.word = "hard_unmute", .event = "user:hard_unmuted"},
+	[MODERATION_ACCOUNT_BAN] = {.word = "account_ban", .ends = "banned"},
+	[MODERATION_ACCOUNT_UNBAN] = {.word = "account_unban"},
 };
 
 /* ---- looking ---- */
