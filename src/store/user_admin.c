@@ -20,7 +20,7 @@
 	" FROM users u WHERE u.deleted_at IS NULL"                                                 \
 	" AND ($1::text IS NULL OR lower(u.username) LIKE lower($1::text) OR u.id = $2::bigint)"   \
 	" AND ($3::text IS NULL"                                                                   \
-	"  OR ($3::text = 'active') = (u.restriction IS NULL OR u.restricted_until <= now()))"     \
+	"  OR user_state(u.restriction, u.restricted_until) = $3::text)"                           \
 	" AND ($3::text IS NULL OR $3::text = 'active' OR u.restriction = $3::text)"               \
 	" AND ($4::bigint IS NULL OR u.permission_level = $4::bigint)"
 

@@ -34,6 +34,9 @@ const newMember = async (id) => {
   await person.post(`/v1/portal/resolve/${await newInvite(id)}`);
   return person;
 };
+let people = 0;
+const newPerson = async (restriction = null) => (await portal.db.query(
+  'INSERT INTO users (username, restriction, subscription_level) VALUES ($1, $2, 2) RETURNING id::int', [`swept.${++people}`, restriction])).rows[0];
 const newBot = async () => (await owner.post('/v1/admin/bots', { name: 'swept', owner_id: owner.id, platform: 'discord', rate_limit_per_hour: 10 })).body;
 const newNotification = async () => (await portal.db.query("SELECT notify($1, 't', 'b', 'info', NULL) AS id", [alice.id])).rows[0].id;
 const newAnnouncement = async () => (await owner.post('/v1/admin/announcements', { title: 't', body: 'b' })).body.announcement.id;
@@ -145,6 +148,21 @@ const calls = {
   },
   'transfer a chat': async () => ['POST', `/v1/admin/chats/${await newChat()}/transfer`, { cookie: owner.token, body: { user_id: alice.id } }],
   statistics: async () => ['GET', '/v1/statistics/app', {}],
+  people: async () => ['GET', '/v1/admin/users?q=user&state=active', { cookie: owner.token }],
+  'record of a person': async () => ['GET', `/v1/admin/users/${alice.id}`, { cookie: owner.token }],
+  'set a level': async () => ['POST', `/v1/admin/users/${(await newPerson()).id}/permission`, { cookie: owner.token, body: { level: 1 } }],
+  'make an Admin': async () => {
+    const person = await portal.signIn();
+    return ['POST', `/v1/admin/users/${person.id}/permission`, { cookie: owner.token, body: { level: 2 } }];
+  },
+  warn: async () => ['POST', `/v1/admin/users/${(await newPerson()).id}/warn`, { cookie: owner.token, body: { reason: 'swept' } }],
+  'time out': async () => ['POST', `/v1/admin/users/${(await newPerson()).id}/timeout`, { cookie: owner.token, body: { duration: 60 } }],
+  ban: async () => ['POST', `/v1/admin/users/${(await portal.signIn()).id}/ban`, { cookie: owner.token, body: {} }],
+  unban: async () => ['POST', `/v1/admin/users/${(await newPerson('banned')).id}/unban`, { cookie: owner.token, body: {} }],
+  'grant a subscription': async () => ['POST', '/v1/admin/subscriptions/grant', { cookie: owner.token, body: { user_id: (await newPerson()).id, level: 3 } }],
+  'revoke a subscription': async () => ['POST', '/v1/admin/subscriptions/revoke', { cookie: owner.token, body: { user_id: (await newPerson()).id, reason: 'swept' } }],
+  'active subscriptions': async () => ['GET', '/v1/admin/subscriptions/active', { cookie: owner.token }],
+  'audit log': async () => ['GET', `/v1/admin/audit?actor_id=${owner.id}`, { cookie: owner.token }],
   health: async () => ['GET', '/health', {}],
   'admin health': async () => ['GET', '/v1/admin/health', { cookie: owner.token }],
 };

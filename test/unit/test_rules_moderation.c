@@ -97,12 +97,13 @@ static void warnings_and_timeouts_take_a_level(void **state)
 			}
 }
 
-static void hard_mutes_are_for_admins(void **state)
+static void hard_mutes_and_bans_of_accounts_are_for_admins(void **state)
 {
-	const enum moderation acts[] = {MODERATION_HARD_MUTE, MODERATION_HARD_UNMUTE};
+	const enum moderation acts[] = {MODERATION_HARD_MUTE, MODERATION_HARD_UNMUTE,
+		MODERATION_ACCOUNT_BAN, MODERATION_ACCOUNT_UNBAN};
 
 	(void)state;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 4; i++)
 		for (int actor = LEVEL_USER; actor <= LEVEL_OWNER; actor++)
 			for (int target = LEVEL_USER; target <= LEVEL_OWNER; target++)
 				assert_int_equal(allowed(acts[i], actor, target,
@@ -163,7 +164,7 @@ int main(void)
 		cmocka_unit_test(elsewhere_above_owner_and_target),
 		cmocka_unit_test(private_chats_of_others_are_for_admins),
 		cmocka_unit_test(warnings_and_timeouts_take_a_level),
-		cmocka_unit_test(hard_mutes_are_for_admins),
+		cmocka_unit_test(hard_mutes_and_bans_of_accounts_are_for_admins),
 		cmocka_unit_test(nobody_in_a_direct_chat),
 		cmocka_unit_test(nobody_to_themselves),
 		cmocka_unit_test(a_deleted_account_does_nothing),

@@ -161,6 +161,25 @@ static void bots_without_an_owner_are_for_owners(void **state)
 	assert_true(can_manage_bot(someone(1, LEVEL_OWNER), none, true));
 }
 
+static void levels_are_given_from_above(void **state)
+{
+	(void)state;
+	for (int actor = LEVEL_NONE; actor <= LEVEL_OWNER; actor++)
+		for (int target = LEVEL_USER; target <= LEVEL_OWNER; target++)
+			for (int level = LEVEL_USER; level <= LEVEL_OWNER; level++) {
+				struct person by = {1, actor}, whom = {2, target};
+				bool above = actor > target ||
+					     (actor == LEVEL_OWNER && target == LEVEL_OWNER);
+				bool want = above && (actor == LEVEL_OWNER ? level <= LEVEL_ADMIN
+							     : actor == LEVEL_ADMIN
+								     ? level <= LEVEL_MODERATOR
+								     : false);
+
+				assert_int_equal(can_assign_level(by, whom, level), want);
+				assert_false(can_assign_level(by, by, level));
+			}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +196,7 @@ int main(void)
 		cmocka_unit_test(bots_follow_their_owner),
 		cmocka_unit_test(login_bots_are_for_owners),
 		cmocka_unit_test(bots_without_an_owner_are_for_owners),
+		cmocka_unit_test(levels_are_given_from_above),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
