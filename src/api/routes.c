@@ -417,6 +417,7 @@ const struct route routes[] = {
 		  " memory:{resident_bytes:int, peak_bytes:int, heap_bytes:int, descriptors:int?, max_descriptors:int},"
 		  " loop:{lag_ms:num, lag_max_ms:num}}",
 	 .help = "As /health, with the figures of this process; `descriptors` null: before Linux 6.2. 503 when unhealthy."},
+
 	{ADMIN_ROW(HTTP_GET, "users", admin_users_list),
 	 .fields = FIELDS(QUERY_STR("q", CHARS_ANY, 0, 64, "part of a name, or an exact id"),
 		MAY_WORD("state", IN_QUERY, "active timeout banned", "only these"),

@@ -94,7 +94,7 @@ const TABLE = {
   },
   'POST /v1/admin/announcements': { ...everyone, body: () => ({ title: 'Title', body: 'Body', type: 'info' }), told: 'announcement.create' },
   'POST /v1/admin/announcements/{id}/delete': {
-    on: [['an announcement', async () => ({ id: Number((await row("INSERT INTO announcements (title, body) VALUES ('t', 'b') RETURNING id")).id) })]],
+    on: [['an announcement', async () => ({ id: Number((await row("INSERT INTO announcements (title, body, type) VALUES ('t', 'b', 'info') RETURNING id")).id) })]],
     may: () => true, told: 'announcement.delete',
   },
   'GET /v1/admin/health': everyone,
@@ -103,10 +103,9 @@ const TABLE = {
 const adminCalls = (openapi) => Object.entries(openapi.paths).filter(([path]) => path.startsWith('/v1/admin/'))
   .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
 
-test('every administrative call has a row in the table', async () => {
+test('every administrative call has a row in the table, and the other way round', async () => {
   const calls = adminCalls((await portal.get('/openapi.json')).body);
-  assert.ok(calls.length >= 20);
-  assert.deepEqual(calls.filter((c) => !TABLE[c]), []);
+  assert.deepEqual(calls.sort(), Object.keys(TABLE).sort());
 });
 
 // All that a refused call could have changed of a target.
@@ -128,11 +127,7 @@ async function tryCall(call, who, target, spec) {
 }
 
 for (const [call, spec] of Object.entries(TABLE)) {
-  test(`${call}: who may`, async (t) => {
-    if (!adminCalls((await portal.get('/openapi.json')).body).includes(call)) {
-      t.skip('this server does not have it');
-      return;
-    }
+  test(`${call}: who may`, async () => {
     const target = () => spec.on[0][1](actors[USER]);
     assertError((await tryCall(call, {}, await target(), spec)).r, 401, 'ERR_AUTH_REQUIRED');
     assertError((await tryCall(call, { key }, await target(), spec)).r, 401, 'ERR_AUTH_REQUIRED');
@@ -162,9 +157,8 @@ for (const [call, spec] of Object.entries(TABLE)) {
 }
 
 test('on nobody: 404', async () => {
-  const has = adminCalls((await portal.get('/openapi.json')).body);
   for (const [call, spec] of Object.entries(TABLE)) {
-    if (spec.on === anything || !has.includes(call)) continue;
+    if (spec.on === anything) continue;
     const { r } = await tryCall(call, actors[OWNER], { id: 999999999, level: USER }, spec);
     assert.equal(r.status, 404, `${call}: ${r.text}`);
   }
