@@ -3,7 +3,8 @@
  *
  *   a socket comes or goes -> (its count is owed) -> flush: some at a time, until Redis has heard
  *   status_due -> a second later chat:status
- *   tick -> process_renew -> a dead process? its people and rooms are swept
+ *   tick -> process_renew -> a dead process? its people and rooms are swept, and sessions that it
+ *     ended and told nobody of are told
  *
  * Owns: sockets by session, counts that Redis has not heard of, rooms whose status is due.
  * Lifetime: a count is worked out when it is sent, from who is there then; so it may be owed twice.
@@ -312,7 +313,7 @@ static void swept(struct task *t)
 
 	log_line(LOG_WARN, "a process has died", LOG_S("process", f->lease.dead),
 		LOG_I("rooms", (int64_t)f->rooms.count));
-	task_return(t);
+	session_reconcile(t, task_return);
 }
 
 static void sweep_told(struct task *t)

@@ -108,9 +108,9 @@ struct session_dead {
 void session_list_dead(struct task *t, const struct str *hashes, size_t n, struct session_dead *out,
 	task_fn *next);
 
-/* After Redis is back, before commands are let in: what ended in PostgreSQL while it was away (at
- * most the last 5 minutes matter: older cache entries are checked again anyway) goes from Redis
- * too. */
+/* After Redis is back, before commands are let in, and when a process has died: what ended in
+ * PostgreSQL while it was away (at most the last 5 minutes matter: older cache entries are checked
+ * again anyway) goes from Redis too. */
 void session_reconcile(struct task *t, task_fn *next);
 
 #endif

@@ -2,6 +2,7 @@
 // none of it depends on a message that reaches the person.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import pg from 'pg';
 import { ownStores } from './own_stores.js';
 import { assertError, connect, portalctl, randomAddress, send, sessionOf, startPortal, startProcess, stopProcess, until } from './harness.js';
 
@@ -182,7 +183,17 @@ test('deleting the account while it is being banned: one order or the other', as
 
 // ---- when no message can reach anybody ----
 
-test('a ban while Redis is away: it holds in PostgreSQL, and is told when Redis is back', async () => {
+// What a process or portalctl commits, and publishes nowhere.
+async function committed(stores, person) {
+  const client = new pg.Client({ host: stores.dir, user: 'postgres', database: 'postgres' });
+  await client.connect();
+  const { rows: [act_] } = await client.query("SELECT * FROM moderate('account_ban', NULL, NULL, $1, NULL, NULL, NULL, NULL, NULL, 0, 'enough')", [person.id]);
+  await client.end();
+  assert.equal(act_.outcome, 'ok');
+  return act_;
+}
+
+test('a ban that nobody is told of: it holds in PostgreSQL, and is told when Redis is back, or by another process', async () => {
   const stores = await ownStores();
   const env = { RATE_LIMIT_LOGIN: '0', RATE_LIMIT_PUBLIC: '0', STORE_TIMEOUT_MS: '1000' };
   const p = await startProcess(stores, env);
@@ -198,20 +209,15 @@ test('a ban while Redis is away: it holds in PostgreSQL, and is told when Redis 
     const r = await signIn('1001');
     assert.equal(r.status, 200, r.text);
     const person = { token: sessionOf(r), id: r.body.id };
-    const bystander = { token: sessionOf(await signIn('1002')) };
+    const second = await signIn('1002');
+    const bystander = { token: sessionOf(second), id: second.body.id };
     const sockets = [await connect(p, person), await connect(q, person)];
     const others = [await connect(p, bystander), await connect(q, bystander)];
     const ready = (on) => until(async () => (await send(on, 'GET', '/readyz', { from: randomAddress() })).status === 200, 'readyz', 20_000);
 
     await stores.freezeRedis();
     await until(async () => (await send(p, 'GET', '/readyz', { from: randomAddress() })).status === 503, 'readyz to tell');
-    // What another process, or portalctl, commits meanwhile. Nobody publishes it.
-    const { default: pg } = await import('pg');
-    const client = new pg.Client({ host: stores.dir, user: 'postgres', database: 'postgres' });
-    await client.connect();
-    const { rows: [act_] } = await client.query("SELECT * FROM moderate('account_ban', NULL, NULL, $1, NULL, NULL, NULL, NULL, NULL, 0, 'enough')", [person.id]);
-    await client.end();
-    assert.equal(act_.outcome, 'ok');
+    const act_ = await committed(stores, person);
     assert.match(act_.gone, new RegExp(`^[0-9a-f]{64} ${person.id}$`));
     stores.thawRedis();
 
@@ -223,12 +229,16 @@ test('a ban while Redis is away: it holds in PostgreSQL, and is told when Redis 
     for (const on of [p, q]) assert.equal((await send(on, 'GET', '/v1/users/me', { cookie: person.token })).status, 401);
     assertError(await signIn('1001'), 403, 'ERR_ACCOUNT_BANNED');
     for (const on of [p, q]) assert.equal((await send(on, 'GET', '/v1/users/me', { cookie: bystander.token })).status, 200);
-    for (const s of others) {
-      assert.ok(!s.events.some((e) => e.name === 'session:ended'), 'nobody else');
-      s.disconnect();
-    }
+    for (const s of others) assert.ok(!s.events.some((e) => e.name === 'session:ended'), 'nobody else');
+
+    // A process that dies between its commit and Redis: another one tells what it has not told.
+    await committed(stores, bystander);
+    q.child.kill('SIGKILL');
+    assert.deepEqual(await others[0].next('session:ended', () => true, { ms: 30_000 }), { reason: 'banned' });
+    await others[0].gone;
+    assert.equal((await send(p, 'GET', '/v1/users/me', { cookie: bystander.token })).status, 401);
   } finally {
-    await Promise.all([stopProcess(p), stopProcess(q)]);
+    await Promise.all([stopProcess(p), stopProcess(q, 'SIGKILL')]);
     await stores.release();
   }
 });
