@@ -248,6 +248,12 @@ bench-quick: build/stamp/bench ## the same in one short round
 install: build ## install under DESTDIR and PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -s -m 755 $(B)/portald $(B)/portalctl $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(B)/portalctl --man >$(DESTDIR)$(PREFIX)/share/man/man1/portalctl.1
+	$(B)/portald --man >$(DESTDIR)$(PREFIX)/share/man/man8/portald.8
+	$(B)/portalctl completion bash \
+		>$(DESTDIR)$(PREFIX)/share/bash-completion/completions/portalctl
 	if ls build/lib/portal/libyyjson.so.0 >/dev/null 2>&1; then \
 		install -d $(DESTDIR)$(PREFIX)/lib/portal; \
 		install -m 644 build/lib/portal/libyyjson.so.0 $(DESTDIR)$(PREFIX)/lib/portal; \

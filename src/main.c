@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/roff.h"
 #include "base/secret.h"
 #include "gen/schema.h"
 #include "gen/version.h"
@@ -256,6 +257,7 @@ static void print_version(struct buf *out)
 }
 
 static void print_help(struct buf *out);
+static void print_man(struct buf *out);
 
 static const struct {
 	const char *name;
@@ -268,8 +270,17 @@ static const struct {
 	{"--print-openapi", openapi_write, "the interface as OpenAPI 3.1"},
 	{"--print-events", events_write_markdown, "docs/events.md"},
 	{"--print-asyncapi", events_write_asyncapi, "the socket events as AsyncAPI 3.0"},
+	{"--man", print_man, "the manual page, as man(1) reads it"},
 	{"--version", print_version, "what this is"},
 	{"--help", print_help, "this text"},
+};
+static const struct {
+	const char *code, *meaning;
+} exits[] = {
+	{"0", "stopped, or printed"},
+	{"1", "it could not start; a sentence on stderr says why"},
+	{"2", "called wrongly"},
+	{"70", "it stopped, but something was left behind: a bug"},
 };
 #define OPTIONS (sizeof(options) / sizeof(*options))
 
@@ -281,6 +292,35 @@ static void print_help(struct buf *out)
 		"exit:\n");
 	for (size_t i = 0; i < OPTIONS; i++)
 		buf_printf(out, "  %-18s %s\n", options[i].name, options[i].help);
+}
+
+static void print_man(struct buf *out)
+{
+	roff_page(out, "portald", 8, PORTAL_VERSION, "the Portal chat server");
+	roff_section(out, "SYNOPSIS");
+	roff_text(out, STR("portald [OPTION]"));
+	roff_section(out, "DESCRIPTION");
+	roff_text(out, STR("Serves Portal's HTTP interface and its sockets on one port, with what "
+			   "PostgreSQL and Redis hold. Several processes may share both stores. "
+			   "SIGTERM and SIGINT stop it: running requests end first."));
+	roff_section(out, "OPTIONS");
+	roff_text(out, STR("Without an option it serves. Options print and exit."));
+	for (size_t i = 0; i < OPTIONS; i++) {
+		roff_item(out, str_of(options[i].name));
+		roff_line(out, str_of(options[i].help));
+	}
+	roff_section(out, "ENVIRONMENT");
+	roff_text(
+		out, STR("Settings come from the environment and from the file of KEY=value lines "
+			 "that PORTAL_CONFIG names; the environment wins."));
+	config_print_man(out);
+	roff_section(out, "EXIT STATUS");
+	for (size_t i = 0; i < sizeof(exits) / sizeof(*exits); i++) {
+		roff_item(out, str_of(exits[i].code));
+		roff_line(out, str_of(exits[i].meaning));
+	}
+	roff_section(out, "SEE ALSO");
+	roff_text(out, STR("portalctl(1)"));
 }
 
 static int print_option(const char *name)

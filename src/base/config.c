@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "base/arena.h"
 #include "base/config_check.h"
+#include "base/roff.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -297,4 +298,26 @@ void config_print_markdown(struct buf *out)
 			buf_printf(out, "%lld to %lld", (long long)r->min, (long long)r->max);
 		buf_printf(out, " | %s |\n", r->help);
 	}
+}
+
+void config_print_man(struct buf *out)
+{
+	struct buf text = {0};
+
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		const struct row *r = &rows[i];
+
+		text.n = 0;
+		buf_printf(&text, "%s", r->help);
+		if (*r->def)
+			buf_printf(&text, " Default: %s.", r->def);
+		if (r->type == TYPE_INT)
+			buf_printf(
+				&text, " From %lld to %lld.", (long long)r->min, (long long)r->max);
+		if (r->secret)
+			buf_printf(&text, " May come from the file that %s_FILE names.", r->name);
+		roff_item(out, str_of(r->name));
+		roff_line(out, buf_view(&text));
+	}
+	buf_free(&text);
 }

@@ -45,5 +45,7 @@ void config_free(void);
 void config_print(struct buf *out);
 /* The table of docs/settings.md. */
 void config_print_markdown(struct buf *out);
+/* As paragraphs of a manual page (base/roff.h). */
+void config_print_man(struct buf *out);
 
 #endif

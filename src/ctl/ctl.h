@@ -1,5 +1,6 @@
-/* portalctl: the operator's command line. A command is a row of the table in commands.c; `--help`
- * comes from it. Commands work against the stores, also when no server runs.
+/* portalctl: the operator's command line. A command is a row of the table in commands.c; `--help`,
+ * the manual page and the completion of shells come from it. Commands work against the stores, also
+ * when no server runs.
  *
  * A command is a task. It writes one JSON value; --json prints it as it is, else an array of
  * objects becomes a table and an object a list of names and values (print.c). */
@@ -13,21 +14,31 @@ enum ctl_needs {
 	NEEDS_NOTHING = 0,
 	NEEDS_PG = 1,
 	NEEDS_REDIS = 2,
-	WANTS_REDIS = 4 /* told when it is there; a server that comes back to it catches up */
+	WANTS_REDIS = 4, /* told when it is there; a server that comes back to it catches up */
+	NO_SETTINGS = 8  /* begins without settings and stores */
+};
+
+/* What the program ends with. */
+enum ctl_exit {
+	EXIT_DONE,
+	EXIT_FAILED, /* refused, not found, or it did not work */
+	EXIT_USAGE,  /* called wrongly, or a setting is wrong */
+	EXIT_STORES  /* a store does not answer */
 };
 
 enum ctl_option_type {
 	OPTION_FLAG,
 	OPTION_STR,
 	OPTION_INT,
-	OPTION_LEVEL,       /* user moderator admin owner */
-	OPTION_SUBSCRIPTION /* trial premium lifetime */
+	OPTION_WORD, /* one of `words` */
+	OPTION_FILE
 };
 struct ctl_option {
 	const char *name; /* "--limit", or "USER": a word in its place; NULL ends the list */
 	enum ctl_option_type type;
 	bool required;
 	const char *help;
+	const char *words; /* "user moderator admin owner" */
 };
 
 #define CTL_OPTIONS 8
@@ -42,31 +53,46 @@ struct ctl_command {
 extern const struct ctl_command ctl_commands[];
 extern const size_t ctl_command_count;
 
-/* Inside a command: its options by name. */
+/* ---- the words of this call (words.c) ---- */
+/* Fills what the functions below answer; ends the program for --help and for what is wrong. */
+const struct ctl_command *ctl_words(int argc, char **argv);
+/* The command's options by name. */
 bool ctl_has(const char *name);
-struct str ctl_str(const char *name); /* STR_NULL when absent */
-int64_t ctl_int(const char *name, int64_t absent);
+struct str ctl_str(const char *name);              /* STR_NULL when absent */
+int64_t ctl_int(const char *name, int64_t absent); /* of OPTION_WORD: its place in `words` */
+bool ctl_is_json(void);
+/* May this be done? --yes says so, else the person at the terminal; without one the program ends
+ * with EXIT_USAGE. `what`: "session end", "the database holds 12 people". */
+bool ctl_sure(const char *what);
+
 const char *ctl_level_name(int level);        /* "admin" */
 const char *ctl_subscription_name(int level); /* "premium" */
 
-/* The result. ctl_done ends the task and the program with exit code 0. */
+/* ---- the result (main.c) ---- */
+/* ctl_done ends the task and the program with EXIT_DONE. */
 struct json_out *ctl_json(void);
 void ctl_done(struct task *t);
-/* Ends with a sentence on stderr and exit code 1. */
+/* Ends with a sentence on stderr and EXIT_FAILED. */
 void ctl_fail(struct task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A line of progress on stderr, only on a terminal or when nothing else tells. */
+/* A line on stderr, not with --json. */
 void ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* For commands that go on until Ctrl-C (demo): prints at once to stdout. */
+/* How far it has come: one line that is written anew, on a terminal only. */
+void ctl_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* For commands that go on until Ctrl-C (demo) and for text: prints at once to stdout. */
 void ctl_print_line(struct str line);
 
 /* print.c: `text` is JSON. */
 void ctl_print(struct str text, bool as_json);
 
-bool ctl_is_json(void);
+/* ---- from the table (describe.c) ---- */
+void describe_help(struct buf *out, const struct ctl_command *only); /* NULL: all */
+void describe_man(struct buf *out);
+void describe_bash(struct buf *out);
 
 /* The commands, one file a noun. */
 task_fn ctl_migrate, ctl_user_list, ctl_user_show, ctl_user_promote, ctl_bot_register, ctl_bot_list,
 	ctl_bot_regenerate_key, ctl_session_list, ctl_session_end, ctl_subscription_grant,
-	ctl_subscription_revoke, ctl_doctor, ctl_demo;
+	ctl_subscription_revoke, ctl_chat_list, ctl_chat_show, ctl_chat_create, ctl_chat_delete,
+	ctl_config_check, ctl_completion, ctl_doctor, ctl_demo;
 
 #endif

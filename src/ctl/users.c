@@ -171,7 +171,7 @@ void ctl_subscription_grant(struct task *t)
 {
 	struct change *f = task_frame_make(t, sizeof(*f));
 
-	f->level = (int)ctl_int("--level", 0);
+	f->level = 1 + (int)ctl_int("--level", 0);
 	f->name = ctl_subscription_name;
 	user_resolve(t, ctl_str("USER"), &f->id, grant_resolved);
 }

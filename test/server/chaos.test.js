@@ -107,7 +107,7 @@ test('a session ended while Redis is away stays ended when Redis is back with it
   assert.equal((await me(token)).status, 200, 'cached in Redis');
   await stores.freezeRedis();
   await until(async () => (await send(p, 'GET', '/readyz')).status === 503, 'readyz to tell');
-  await portalctl(stores, ['session', 'end', '--all', '--user', String(await userOf(token)), '--json'], { STORE_TIMEOUT_MS: '300' }).catch(() => {});
+  await portalctl(stores, ['session', 'end', '--all', '--user', String(await userOf(token)), '--yes', '--json'], { STORE_TIMEOUT_MS: '300' }).catch(() => {});
   stores.thawRedis();
   await until(async () => (await send(p, 'GET', '/readyz')).status === 200, 'readyz');
   assert.equal((await me(token)).status, 401);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { makeStores, portalctl, PORTALCTL, SECRET_KEY, startPortal } from './harness.js';
+import { connect, makeStores, portalctl, PORTALCTL, SECRET_KEY, startPortal } from './harness.js';
 
 let portal;
 before(async () => {
@@ -19,18 +19,6 @@ function run(args, env = {}) {
     }, (error, stdout, stderr) => resolve({ code: error ? error.code : 0, stdout, stderr })).stdin.end();
   });
 }
-
-test('help lists every command; a wrong word is told, with exit code 2', async () => {
-  const help = await run(['--help']);
-  assert.equal(help.code, 0);
-  for (const c of ['migrate', 'user list', 'user show', 'user promote', 'bot register', 'bot list', 'bot regenerate-key', 'session list',
-    'session end', 'subscription grant', 'subscription revoke', 'doctor']) assert.match(help.stdout, new RegExp(`portalctl ${c}`), c);
-  for (const args of [['user', 'frob'], ['user', 'list', '--frob'], ['user', 'list', '--limit', 'x'], ['user', 'show'], ['user', 'promote', '1', '--level', 'king'], []]) {
-    const r = await run(args);
-    assert.equal(r.code, 2, args.join(' '));
-    if (args.length) assert.match(r.stderr, /^portalctl: .+\n$/, 'one sentence');
-  }
-});
 
 test('the first Owner is made with it; a demotion of the last one is refused', async () => {
   const person = await portal.signIn();
@@ -66,7 +54,8 @@ test('sessions: listed without secrets, ended one by one or all; destructive one
   const asked = await run(['session', 'end', '--user', String(person.id), '--all']);
   assert.equal(asked.code, 2);
   assert.match(asked.stderr, /--yes/);
-  assert.deepEqual(await portal.ctl(['session', 'end', '--user', String(person.id), '--suffix', person.token.slice(-6), '--json']), { ended: 1 });
+  assert.equal((await run(['session', 'end', '--user', String(person.id), '--all', '--json'])).code, 2, '--json is no consent');
+  assert.deepEqual(await portal.ctl(['session', 'end', '--user', String(person.id), '--suffix', person.token.slice(-6), '--yes', '--json']), { ended: 1 });
   assert.equal((await person.get('/v1/users/me')).status, 401, 'at once');
   assert.equal((await second.get('/v1/users/me')).status, 200);
   const all = await run(['session', 'end', '--user', String(person.id), '--all', '--yes']);
@@ -96,12 +85,41 @@ test('subscriptions: granted, once a trial, revoked with a reason', async () => 
 test('a bot\'s new key kills the old one', async () => {
   const bot = await portal.ctl(['bot', 'register', '--name', 'rekeyed', '--platform', 'discord', '--json']);
   assert.match(bot.api_key, /^hbot_/);
-  const fresh = await portal.ctl(['bot', 'regenerate-key', String(bot.bot.id), '--json']);
+  const fresh = await portal.ctl(['bot', 'regenerate-key', String(bot.bot.id), '--yes', '--json']);
   assert.equal((await portal.get('/v1/bot/me', { key: bot.api_key })).status, 401);
   assert.equal((await portal.get('/v1/bot/me', { key: fresh.api_key })).status, 200);
   assert.equal((await run(['bot', 'register', '--name', 'x', '--platform', 'discord'])).code, 1);
   assert.equal((await run(['bot', 'register', '--name', 'fine', '--platform', 'irc'])).code, 1);
   assert.ok((await portal.ctl(['bot', 'list', '--json'])).some((b) => b.name === 'rekeyed'));
+});
+
+test('chats: made, listed, shown, destroyed under the eyes of who is inside', async () => {
+  const owner = await portal.signIn();
+  const made = await portal.ctl(['chat', 'create', '--name', 'The Lobby', '--owner', owner.username, '--slug', 'the-lobby', '--json']);
+  assert.equal(made.visibility, 'public');
+  const secret = await portal.ctl(['chat', 'create', '--name', 'Back Room', '--owner', String(owner.id), '--json']);
+  assert.equal(secret.visibility, 'private');
+  const listed = await portal.ctl(['chat', 'list', '--search', 'lobby', '--json']);
+  assert.deepEqual(listed.map((c) => [c.id, c.slug, c.owner]), [[made.id, 'the-lobby', owner.username]]);
+  for (const [words, sentence] of [
+    [['--name', 'x'], /--name/], [['--name', 'fine', '--slug', 'Bad!'], /--slug/], [['--name', 'fine', '--slug', 'api'], /--slug/],
+    [['--name', 'fine', '--slug', 'the-lobby'], /taken/],
+  ]) {
+    const r = await run(['chat', 'create', '--owner', owner.username, ...words]);
+    assert.equal(r.code, 1, words.join(' '));
+    assert.match(r.stderr, sentence);
+  }
+  const inside = await connect(portal, owner);
+  assert.ok((await inside.ask('room:join', { chat_id: made.id })).ok);
+  const shown = await portal.ctl(['chat', 'show', String(made.id), '--json']);
+  assert.equal(shown.online, 1);
+  assert.deepEqual(shown.members.map((m) => [m.username, m.owner, m.online]), [[owner.username, true, true]]);
+  assert.equal((await run(['chat', 'delete', String(made.id)])).code, 2, 'wants --yes');
+  assert.deepEqual(await portal.ctl(['chat', 'delete', String(made.id), '--yes', '--json']), { deleted: made.id, name: 'The Lobby' });
+  assert.deepEqual(await inside.next('room:destroyed'), { chat_id: made.id, name: 'The Lobby' });
+  inside.close();
+  assert.equal((await owner.get(`/v1/portal/chats/${made.id}`)).status, 404);
+  assert.equal((await run(['chat', 'show', String(made.id)])).code, 1);
 });
 
 test('migrate: twice is once, a changed file is refused', async () => {
