@@ -93,6 +93,6 @@ void describe_bash(struct buf *out);
 task_fn ctl_migrate, ctl_user_list, ctl_user_show, ctl_user_promote, ctl_bot_register, ctl_bot_list,
 	ctl_bot_regenerate_key, ctl_session_list, ctl_session_end, ctl_subscription_grant,
 	ctl_subscription_revoke, ctl_chat_list, ctl_chat_show, ctl_chat_create, ctl_chat_delete,
-	ctl_config_check, ctl_completion, ctl_doctor, ctl_demo;
+	ctl_config_check, ctl_backup, ctl_restore, ctl_completion, ctl_doctor, ctl_demo;
 
 #endif

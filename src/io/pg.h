@@ -87,6 +87,17 @@ void pg_query(struct task *t, const struct pg_stmt *s, const struct pg_args *a, 
  * of its own, without a statement timeout; one at a time. Needs pg_start. Give the task no
  * deadline. */
 void pg_script(struct task *t, struct str sql, task_fn *next);
+/* The same with COPY … TO STDOUT and COPY … FROM STDIN in it: `n` counts them from 0. Called
+ * straight from the connection, not as steps of the task. */
+struct pg_copy {
+	/* A row with its end of line. False ends the script (ERR_INTERNAL): it could not be kept.
+	 */
+	bool (*out)(void *arg, int n, struct str row);
+	/* The next piece, whole rows or not; empty: that was all. */
+	struct str (*in)(void *arg, int n);
+	void *arg;
+};
+void pg_script_copy(struct task *t, struct str sql, const struct pg_copy *copy, task_fn *next);
 /* Why the last script failed, in the server's words (they may hold values: for the operator's
  * terminal, never for a log); STR_NULL when it did not. A copy in the task's arena. */
 struct str pg_script_error(struct task *t);

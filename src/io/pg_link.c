@@ -73,10 +73,13 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	}
 	if (!l->db)
 		return;
-	if (!alive || PQstatus(l->db) == CONNECTION_BAD)
+	if (!alive || PQstatus(l->db) == CONNECTION_BAD) {
 		pg_link_fail(l, PQerrorMessage(l->db));
-	else if (events & UV_WRITABLE)
+	} else if (events & UV_WRITABLE) {
 		pg_link_flush(l);
+		if (l->db && !l->writing && l->ops->written)
+			l->ops->written(l);
+	}
 }
 
 void pg_link_flush(struct pg_link *l)

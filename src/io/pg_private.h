@@ -25,6 +25,8 @@ struct pg_link_ops {
 	void (*input)(struct pg_link *l);
 	/* It is closed; may be opened again, later. `why`: the server's words or ours. */
 	void (*lost)(struct pg_link *l, const char *why);
+	/* All that waited has been written. May be NULL. */
+	void (*written)(struct pg_link *l);
 };
 struct pg_link {
 	PGconn *db; /* NULL: closed */

@@ -16,14 +16,9 @@
 PG_STMT(migration_rows, OP_READ, "SELECT name, hash FROM schema_migrations ORDER BY name");
 PG_STMT(migration_table, OP_READ, "SELECT to_regclass('schema_migrations') IS NOT NULL");
 
-struct versions {
-	struct str *names, *hashes;
-	size_t count;
-};
-
 static enum err versions_decode(struct task *t, const struct pg_rows *r, void *out)
 {
-	struct versions *v = out;
+	struct migrations_had *v = out;
 
 	v->count = (size_t)pg_count(r);
 	v->names = arena_array(task_arena(t), struct str, v->count);
@@ -44,7 +39,7 @@ static void file_hash(const struct schema_file *file, char hex[2 * HASH_LEN])
 }
 
 /* The position of `file` in v, or -1. */
-static int version_of(const struct versions *v, const struct schema_file *file)
+static int version_of(const struct migrations_had *v, const struct schema_file *file)
 {
 	for (size_t i = 0; i < v->count; i++)
 		if (str_eq(v->names[i], str_of(file->name)))
@@ -52,7 +47,7 @@ static int version_of(const struct versions *v, const struct schema_file *file)
 	return -1;
 }
 
-static struct migration_state compare(const struct versions *v)
+static struct migration_state compare(const struct migrations_had *v)
 {
 	struct migration_state s = {0};
 
@@ -62,10 +57,56 @@ static struct migration_state compare(const struct versions *v)
 	return s;
 }
 
+/* A file's text behind its row, which is written first. */
+static struct str file_script(struct arena *a, const struct schema_file *file)
+{
+	char hash[2 * HASH_LEN];
+
+	file_hash(file, hash);
+	return arena_printf(a,
+		"INSERT INTO schema_migrations (name, hash) VALUES ('%s', '%.*s');\n%s", file->name,
+		2 * HASH_LEN, hash, file->text);
+}
+
+static bool file_unchanged(const struct schema_file *file, struct str hash)
+{
+	char now[2 * HASH_LEN];
+
+	file_hash(file, now);
+	return str_eq(hash, str_make(now, sizeof(now)));
+}
+
+enum err migration_replay(struct arena *a, const struct migrations_had *had, struct str *then,
+	struct str *since, struct str *why)
+{
+	size_t found = 0;
+
+	*then = STR(VERSIONS_TABLE ";\n");
+	*since = STR("");
+	for (size_t i = 0; i < schema_migration_count; i++) {
+		const struct schema_file *file = &schema_migrations[i];
+		int at = version_of(had, file);
+		struct str *part = at >= 0 ? then : since;
+
+		if (at >= 0 && !file_unchanged(file, had->hashes[at])) {
+			*why = arena_printf(
+				a, "%s is not the file that this program has", file->name);
+			return ERR_CONFLICT;
+		}
+		found += at >= 0;
+		*part = arena_printf(
+			a, STR_FMT STR_FMT "\n", STR_ARG(*part), STR_ARG(file_script(a, file)));
+	}
+	if (found == had->count)
+		return OK;
+	*why = STR("it is of a newer version; use that version's portalctl");
+	return ERR_CONFLICT;
+}
+
 /* migration_look -> table_made -> look_read */
 struct look {
 	struct migration_state *out;
-	struct versions found;
+	struct migrations_had found;
 };
 
 static void look_read(struct task *t)
@@ -96,7 +137,7 @@ void migration_look(struct task *t, struct migration_state *out, task_fn *next)
 struct apply {
 	const char **name;
 	const struct schema_file *file;
-	struct versions found;
+	struct migrations_had found;
 };
 
 static void applied(struct task *t)
@@ -119,22 +160,15 @@ static void applied(struct task *t)
 static void apply_file(struct task *t, const struct schema_file *file)
 {
 	struct apply *f = task_frame(t);
-	char hash[2 * HASH_LEN];
 
 	f->file = file;
-	file_hash(file, hash);
 	task_catch(t);
-	pg_script(t,
-		arena_printf(task_arena(t),
-			"INSERT INTO schema_migrations (name, hash) VALUES ('%s', '%.*s');\n%s",
-			file->name, 2 * HASH_LEN, hash, file->text),
-		applied);
+	pg_script(t, file_script(task_arena(t), file), applied);
 }
 
 static void apply_read(struct task *t)
 {
 	struct apply *f = task_frame(t);
-	char hash[2 * HASH_LEN];
 
 	for (size_t i = 0; i < schema_migration_count; i++) {
 		const struct schema_file *file = &schema_migrations[i];
@@ -144,8 +178,7 @@ static void apply_read(struct task *t)
 			apply_file(t, file);
 			return;
 		}
-		file_hash(file, hash);
-		if (!str_eq(f->found.hashes[at], str_make(hash, sizeof(hash)))) {
+		if (!file_unchanged(file, f->found.hashes[at])) {
 			task_fail_with(t,
 				(struct fault){.err = ERR_CONFLICT,
 					.sentence = arena_printf(task_arena(t),
@@ -171,7 +204,7 @@ void migration_apply(struct task *t, const char **name, task_fn *next)
 /* migration_current -> current_table -> current_read */
 struct current {
 	bool *out, table;
-	struct versions found;
+	struct migrations_had found;
 };
 
 static enum err bool_decode(struct task *t, const struct pg_rows *r, void *out)

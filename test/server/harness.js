@@ -253,9 +253,12 @@ export async function connect(p, person, { by = 'cookie', wait = true, ...option
   return s;
 }
 
-export async function startPortal(env = {}) {
-  const stores = await makeStores();
-  await portalctl(stores, ['migrate']);
+// `stores`: those of makeStores, with a schema; else fresh ones.
+export async function startPortal(env = {}, { stores } = {}) {
+  if (!stores) {
+    stores = await makeStores();
+    await portalctl(stores, ['migrate']);
+  }
   const p = await startProcess(stores, env);
   const portal = {
     ...p,

@@ -1,0 +1,44 @@
+/* A backup as one file:
+ *
+ *   {"portal_backup":1,"taken_at":…,"version":…,"commit":…}
+ *   {"part":"table","name":"users","columns":"id, username, …"}
+ *   a line a row, as COPY writes it …
+ *   \.
+ *   … more parts (store/backup.h) …
+ *   {"lines":12345}
+ *   BLAKE2b-256 of everything above, in hex
+ *
+ * It holds what PostgreSQL holds (no token or key in clear, but who people are): mode 0600. */
+#ifndef CTL_ARCHIVE_H
+#define CTL_ARCHIVE_H
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "store/backup.h"
+
+/* ---- writing: beside its place under another name, then renamed, so that it is whole or absent
+ * ---- */
+struct archive {
+	FILE *file; /* NULL: not open */
+	struct str path, part_path;
+	int64_t taken_at; /* us */
+	int64_t lines;
+	bool in_part;
+	int error; /* errno of the first write that failed */
+};
+/* `to`: a file that must not exist, or a folder, in which a name is made from `now` (us). False:
+ * *why. */
+bool archive_create(
+	struct arena *a, struct archive *w, struct str to, int64_t now, struct str *why) MUST_CHECK;
+struct backup_sink archive_sink(struct archive *w);
+/* Writes the end and the checksum, syncs, gives it its name. *bytes: its size. */
+bool archive_finish(struct arena *a, struct archive *w, int64_t *bytes, struct str *why) MUST_CHECK;
+void archive_drop(struct archive *w); /* idempotent; removes what was not finished */
+
+/* ---- reading ---- */
+/* Maps the file, checks it whole, and finds its parts; they live as long as the program. */
+bool archive_read(
+	struct arena *a, struct str path, struct backup_parts *out, struct str *why) MUST_CHECK;
+
+#endif
