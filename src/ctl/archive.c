@@ -3,12 +3,11 @@
  *   archive_create -> archive_sink's part and line … -> archive_finish
  *   archive_read: mapped -> checksum -> head -> parts
  *
- * Owns the file until archive_finish or archive_drop. What is read stays mapped. */
+ * The file is that of file.h. What is read stays mapped. */
 #include "ctl/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,12 +19,6 @@
 
 #define FORMAT    1
 #define SUM_CHARS (2 * HASH_LEN) /* of the last line, before its end */
-
-static bool refuse(struct arena *a, struct str *why, struct str path, const char *what)
-{
-	*why = arena_printf(a, STR_FMT ": %s", STR_ARG(path), what);
-	return false;
-}
 
 /* ---- writing ---- */
 
@@ -39,16 +32,10 @@ static struct str path_in(struct arena *a, struct str folder, int64_t now)
 		at + 17);
 }
 
-static void note_error(struct archive *w, bool bad)
-{
-	if (bad && w->error == 0)
-		w->error = errno ? errno : EIO;
-}
-
-static void put_json(struct archive *w, struct buf *b)
+static void put_line(struct archive *w, struct buf *b)
 {
 	buf_char(b, '\n');
-	note_error(w, fwrite(b->p, 1, b->n, w->file) != b->n);
+	file_put(&w->file, buf_view(b));
 	buf_free(b);
 }
 
@@ -58,20 +45,12 @@ bool archive_create(struct arena *a, struct archive *w, struct str to, int64_t n
 	struct buf head = {0};
 	struct json_out j;
 	struct stat at;
-	int fd;
 
 	if (stat(path.p, &at) == 0 && S_ISDIR(at.st_mode))
 		path = path_in(a, path, now);
-	*w = (struct archive){
-		.path = path, .part_path = arena_printf(a, "%s.part", path.p), .taken_at = now};
-	if (access(path.p, F_OK) == 0)
-		return refuse(a, why, path, "it exists, and no backup is overwritten");
-	fd = open(w->part_path.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || fchmod(fd, 0600) != 0 || !(w->file = fdopen(fd, "we"))) {
-		if (fd >= 0)
-			close(fd);
-		return refuse(a, why, w->part_path, strerror(errno));
-	}
+	*w = (struct archive){.taken_at = now};
+	if (!file_create(a, &w->file, path, why))
+		return false;
 	json_out_init(&j, &head);
 	json_obj(&j);
 	json_ki64(&j, "portal_backup", FORMAT);
@@ -81,13 +60,14 @@ bool archive_create(struct arena *a, struct archive *w, struct str to, int64_t n
 	json_key(&j, "commit");
 	json_z(&j, PORTAL_COMMIT);
 	json_end(&j);
-	put_json(w, &head);
+	put_line(w, &head);
 	return true;
 }
 
 static void part_end(struct archive *w)
 {
-	note_error(w, w->in_part && fputs("\\.\n", w->file) < 0);
+	if (w->in_part)
+		file_put(&w->file, STR("\\.\n"));
 	w->in_part = false;
 }
 
@@ -104,7 +84,7 @@ static void sink_part(void *arg, struct str kind, struct str name, struct str co
 	json_kstr(&j, "name", name);
 	json_kstr(&j, "columns", columns);
 	json_end(&j);
-	put_json(w, &head);
+	put_line(w, &head);
 	w->in_part = true;
 }
 
@@ -112,9 +92,8 @@ static bool sink_line(void *arg, struct str line)
 {
 	struct archive *w = arg;
 
-	note_error(w, fwrite(line.p, 1, line.n, w->file) != line.n || fputc('\n', w->file) == EOF);
 	w->lines++;
-	return w->error == 0;
+	return file_put(&w->file, line) && file_put(&w->file, STR("\n"));
 }
 
 struct backup_sink archive_sink(struct archive *w)
@@ -142,75 +121,43 @@ static void sum_of(struct str text, char out[SUM_CHARS])
 }
 
 /* Reads back what was written: the sum is of what is in the file. */
-static bool put_sum(struct archive *w, int64_t *bytes)
+static void put_sum(struct archive *w, int64_t *bytes)
 {
-	char sum[SUM_CHARS + 1] = {0};
-	struct str text;
-	int fd;
+	char sum[SUM_CHARS + 1];
+	struct str text = STR_NULL;
+	int fd = -1;
 
-	if (w->error || fflush(w->file) != 0)
-		return false;
-	fd = open(w->part_path.p, O_RDONLY | O_CLOEXEC);
-	text = fd < 0 ? STR_NULL : map_file(fd);
-	if (fd >= 0)
+	if (fflush(w->file.file) == 0)
+		fd = open(w->file.part_path.p, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		text = map_file(fd);
 		close(fd);
-	if (!text.p)
-		return false;
+	}
+	if (!text.p) {
+		w->file.error = errno ? errno : EIO;
+		return;
+	}
 	sum_of(text, sum);
-	*bytes = (int64_t)text.n + SUM_CHARS + 1;
+	sum[SUM_CHARS] = '\n';
+	*bytes = (int64_t)(text.n + sizeof(sum));
 	munmap((void *)(uintptr_t)text.p, text.n);
-	return fprintf(w->file, "%s\n", sum) == SUM_CHARS + 1;
-}
-
-/* The name is safe when its folder is. */
-static bool folder_sync(struct arena *a, struct str path)
-{
-	char *name = arena_dup(a, path.p, path.n), *slash = strrchr(name, '/');
-	int fd;
-	bool done;
-
-	if (slash)
-		slash[slash == name] = 0;
-	fd = open(slash ? name : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	done = fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		close(fd);
-	return done;
+	file_put(&w->file, str_make(sum, sizeof(sum)));
 }
 
 bool archive_finish(struct arena *a, struct archive *w, int64_t *bytes, struct str *why)
 {
 	struct buf end = {0};
 	struct json_out j;
-	bool kept;
 
 	part_end(w);
 	json_out_init(&j, &end);
 	json_obj(&j);
 	json_ki64(&j, "lines", w->lines);
 	json_end(&j);
-	put_json(w, &end);
-	errno = 0;
-	kept = put_sum(w, bytes) && fflush(w->file) == 0 && fsync(fileno(w->file)) == 0;
-	kept = fclose(w->file) == 0 && kept;
-	w->file = NULL;
-	if (kept &&
-		renameat2(AT_FDCWD, w->part_path.p, AT_FDCWD, w->path.p, RENAME_NOREPLACE) == 0 &&
-		folder_sync(a, w->path))
-		return true;
-	note_error(w, true);
-	(void)refuse(a, why, w->path, strerror(w->error));
-	unlink(w->part_path.p);
-	return false;
-}
-
-void archive_drop(struct archive *w)
-{
-	if (!w->file)
-		return;
-	fclose(w->file);
-	w->file = NULL;
-	unlink(w->part_path.p);
+	put_line(w, &end);
+	if (w->file.error == 0)
+		put_sum(w, bytes);
+	return file_keep(a, &w->file, why);
 }
 
 /* ---- reading ---- */
@@ -263,16 +210,18 @@ bool archive_read(struct arena *a, struct str path, struct backup_parts *out, st
 
 	*out = (struct backup_parts){0};
 	if (fd < 0)
-		return refuse(a, why, path, strerror(errno));
+		return file_refuse(a, why, path, strerror(errno));
 	text = map_file(fd);
 	close(fd);
 	if (!str_starts(text, STR("{\"portal_backup\":")) || text.n < SUM_CHARS + 1)
-		return refuse(a, why, path, "it is no backup of Portal");
+		return file_refuse(a, why, path, "it is no backup of Portal");
 	sum_of(str_make(text.p, text.n - SUM_CHARS - 1), sum);
 	if (memcmp(sum, text.p + text.n - SUM_CHARS - 1, SUM_CHARS) != 0)
-		return refuse(a, why, path, "it is damaged: the checksum at its end does not fit");
+		return file_refuse(
+			a, why, path, "it is damaged: the checksum at its end does not fit");
 	text.n -= SUM_CHARS + 1;
 	if (!parts_read(a, text, out))
-		return refuse(a, why, path, "it is of a format that this version does not read");
+		return file_refuse(
+			a, why, path, "it is of a format that this version does not read");
 	return true;
 }

@@ -12,29 +12,23 @@
 #ifndef CTL_ARCHIVE_H
 #define CTL_ARCHIVE_H
 
-#include <stdio.h>
-
-#include "base/arena.h"
+#include "ctl/file.h"
 #include "store/backup.h"
 
-/* ---- writing: beside its place under another name, then renamed, so that it is whole or absent
- * ---- */
+/* ---- writing ---- */
 struct archive {
-	FILE *file; /* NULL: not open */
-	struct str path, part_path;
+	struct new_file file;
 	int64_t taken_at; /* us */
 	int64_t lines;
 	bool in_part;
-	int error; /* errno of the first write that failed */
 };
 /* `to`: a file that must not exist, or a folder, in which a name is made from `now` (us). False:
  * *why. */
 bool archive_create(
 	struct arena *a, struct archive *w, struct str to, int64_t now, struct str *why) MUST_CHECK;
 struct backup_sink archive_sink(struct archive *w);
-/* Writes the end and the checksum, syncs, gives it its name. *bytes: its size. */
+/* Writes the end and the checksum and keeps the file. *bytes: its size. */
 bool archive_finish(struct arena *a, struct archive *w, int64_t *bytes, struct str *why) MUST_CHECK;
-void archive_drop(struct archive *w); /* idempotent; removes what was not finished */
 
 /* ---- reading ---- */
 /* Maps the file, checks it whole, and finds its parts; they live as long as the program. */

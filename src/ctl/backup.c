@@ -13,14 +13,14 @@
 
 /* ---- backup ---- */
 struct backup {
-	struct archive file;
+	struct archive archive;
 	struct backup_sink sink;
 	struct backup_taken taken;
 };
 
 static void drop(void *arg)
 {
-	archive_drop(arg);
+	file_drop(arg);
 }
 
 /* As archive_sink's, and tells how far it has come. */
@@ -44,18 +44,18 @@ static void taken(struct task *t)
 		ctl_fail(t, "PostgreSQL gives no copy: " STR_FMT, STR_ARG(why));
 		return;
 	}
-	if (task_err(t) != OK && f->file.error == 0) {
+	if (task_err(t) != OK && f->archive.file.error == 0) {
 		task_fail_with(t, *task_fault(t));
 		return;
 	}
-	if (!archive_finish(task_arena(t), &f->file, &bytes, &why)) {
+	if (!archive_finish(task_arena(t), &f->archive, &bytes, &why)) {
 		ctl_fail(t, STR_FMT, STR_ARG(why));
 		return;
 	}
 	json_obj(j);
-	json_kstr(j, "file", f->file.path);
+	json_kstr(j, "file", f->archive.file.path);
 	json_ki64(j, "bytes", bytes);
-	json_ktime(j, "taken_at", f->file.taken_at);
+	json_ktime(j, "taken_at", f->archive.taken_at);
 	json_ki64(j, "chats", f->taken.chats);
 	json_ki64(j, "messages", f->taken.messages);
 	json_end(j);
@@ -68,12 +68,12 @@ void ctl_backup(struct task *t)
 	struct str why;
 
 	task_deadline(t, 0);
-	if (!archive_create(task_arena(t), &f->file, ctl_str("FILE"), clock_us(), &why)) {
+	if (!archive_create(task_arena(t), &f->archive, ctl_str("FILE"), clock_us(), &why)) {
 		ctl_fail(t, STR_FMT, STR_ARG(why));
 		return;
 	}
-	arena_defer(task_arena(t), drop, &f->file);
-	f->sink = archive_sink(&f->file);
+	arena_defer(task_arena(t), drop, &f->archive.file);
+	f->sink = archive_sink(&f->archive);
 	f->sink.line = line;
 	task_catch(t);
 	backup_take(t, &f->sink, &f->taken, taken);

@@ -1,13 +1,12 @@
-/* portalctl bot …: registration, which is how the first login bots come to be, and new keys. */
+/* portalctl bot list, register: registration is how the first login bots come to be. */
 #include "base/config.h"
+#include "ctl/bots.h"
 #include "ctl/ctl.h"
-#include "store/bot.h"
-#include "store/push.h"
 #include "store/user_admin.h"
 
 #define RATE_LIMIT 1000
 
-static void write_bot(struct json_out *j, const struct bot *b)
+void ctl_bot_write(struct json_out *j, const struct bot *b)
 {
 	static const char *const types[] = {"?", "official", "verified", "community"};
 
@@ -36,7 +35,7 @@ static void listed(struct task *t)
 
 	json_arr(ctl_json());
 	for (size_t i = 0; i < f->count; i++)
-		write_bot(ctl_json(), &f->rows[i]);
+		ctl_bot_write(ctl_json(), &f->rows[i]);
 	json_end(ctl_json());
 	ctl_done(t);
 }
@@ -63,7 +62,7 @@ static void registered(struct task *t)
 
 	json_obj(j);
 	json_key(j, "bot");
-	write_bot(j, &f->made);
+	ctl_bot_write(j, &f->made);
 	json_kstr(j, "api_key", str_make(f->key.text, sizeof(f->key.text)));
 	json_end(j);
 	ctl_say("the key is shown this once");
@@ -96,11 +95,9 @@ void ctl_bot_register(struct task *t)
 	b->login = !ctl_has("--no-login");
 	for (size_t i = 0; i < config.platforms.count; i++)
 		known |= str_eq(config.platforms.items[i], b->platform);
-	if (!utf8_valid(b->name) || utf8_length(b->name) < 2 || utf8_length(b->name) > 32) {
-		ctl_fail(t, "--name must be 2 to 32 characters");
+	if (!ctl_length_ok(t, "--name", 2, 32))
 		return;
-	}
-	if (!known || b->rate_limit_per_hour > 100000) {
+	if (!known || b->rate_limit_per_hour > RATE_LIMIT_MAX) {
 		ctl_fail(t, known ? "--rate-limit must be at most 100000"
 				  : "--platform must be one of PLATFORMS");
 		return;
@@ -111,48 +108,4 @@ void ctl_bot_register(struct task *t)
 		user_resolve(t, ctl_str("--owner"), &b->owner_id, create);
 	else
 		create(t);
-}
-
-/* ---- bot regenerate-key: seen -> rekeyed -> rekey_told ---- */
-struct rekey {
-	struct bot bot;
-	bool done;
-	struct bot_key key;
-};
-
-static void rekey_told(struct task *t)
-{
-	struct rekey *f = task_frame(t);
-	struct json_out *j = ctl_json();
-
-	json_obj(j);
-	json_ki64(j, "id", f->bot.id);
-	json_kstr(j, "api_key", str_make(f->key.text, sizeof(f->key.text)));
-	json_end(j);
-	ctl_done(t);
-}
-
-static void rekeyed(struct task *t)
-{
-	const struct rekey *f = task_frame(t);
-
-	if (f->done)
-		push_bots_changed(t, rekey_told);
-	else
-		ctl_fail(t, "the bot was changed meanwhile; try again");
-}
-
-static void seen(struct task *t)
-{
-	struct rekey *f = task_frame(t);
-
-	bot_key_make(&f->key);
-	bot_rekey(t, (struct person){0}, &f->bot, f->key.hash, &f->done, rekeyed);
-}
-
-void ctl_bot_regenerate_key(struct task *t)
-{
-	struct rekey *f = task_frame_make(t, sizeof(*f));
-
-	bot_by_id(t, ctl_int("BOT", 0), &f->bot, seen);
 }

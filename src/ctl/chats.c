@@ -1,11 +1,13 @@
 /* portalctl chat …: chats of every kind, from outside. No message is read. Direct chats live in
  * Redis only and are not shown. */
+#include "ctl/chats.h"
 #include "ctl/ctl.h"
 #include "rules/chat.h"
 #include "store/chat_change.h"
+#include "store/user.h"
 #include "store/user_admin.h"
 
-static void write_chat(struct json_out *j, const struct chat *c)
+void ctl_chat_write(struct json_out *j, const struct chat *c)
 {
 	json_obj(j);
 	json_ki64(j, "id", c->id);
@@ -28,7 +30,7 @@ static void listed(struct task *t)
 
 	json_arr(ctl_json());
 	for (size_t i = 0; i < f->count; i++)
-		write_chat(ctl_json(), &f->rows[i]);
+		ctl_chat_write(ctl_json(), &f->rows[i]);
 	json_end(ctl_json());
 	if (f->total > (int64_t)f->count)
 		ctl_say("%lld of %lld; --limit shows more", (long long)f->count,
@@ -105,7 +107,7 @@ void ctl_chat_show(struct task *t)
 	chat_view(t, ctl_int("CHAT", 0), 0, &f->seen, show_seen);
 }
 
-/* ---- chat create: owner_known -> created -> created_read ---- */
+/* ---- chat create: owner_known -> level_known -> created -> created_read ---- */
 struct creation {
 	struct chat_new chat;
 	int64_t id;
@@ -116,7 +118,7 @@ static void created_read(struct task *t)
 {
 	const struct creation *f = task_frame(t);
 
-	write_chat(ctl_json(), &f->made.chat);
+	ctl_chat_write(ctl_json(), &f->made.chat);
 	ctl_done(t);
 }
 
@@ -127,12 +129,19 @@ static void created(struct task *t)
 	chat_view(t, f->id, 0, &f->made, created_read);
 }
 
-static void owner_known(struct task *t)
+static void level_known(struct task *t)
 {
 	struct creation *f = task_frame(t);
 
 	f->chat.slots = INT64_MAX; /* the operator decides */
 	chat_create(t, &f->chat, &f->id, created);
+}
+
+static void owner_known(struct task *t)
+{
+	struct creation *f = task_frame(t);
+
+	user_level(t, f->chat.owner_id, &f->chat.owner_level, level_known);
 }
 
 static bool slug_ok(struct str s)
@@ -145,22 +154,19 @@ static bool slug_ok(struct str s)
 	return true;
 }
 
-/* What keeps its words from being a chat's; NULL: nothing. */
-static const char *creation_fault(const struct chat_new *c)
+bool ctl_chat_words_ok(struct task *t)
 {
-	if (!utf8_valid(c->name) || utf8_length(c->name) < 2 || utf8_length(c->name) > 64)
-		return "--name must be 2 to 64 characters";
-	if (!utf8_valid(c->description) || utf8_length(c->description) > 500)
-		return "--description must be at most 500 characters";
-	if (c->slug.p && !slug_ok(c->slug))
-		return "--slug must be 2 to 32 of a-z0-9- and no path of the site";
-	return NULL;
+	if (!ctl_length_ok(t, "--name", 2, 64) || !ctl_length_ok(t, "--description", 0, 500))
+		return false;
+	if (!ctl_has("--slug") || slug_ok(ctl_str("--slug")))
+		return true;
+	ctl_fail(t, "--slug must be 2 to 32 of a-z0-9- and no path of the site");
+	return false;
 }
 
 void ctl_chat_create(struct task *t)
 {
 	struct creation *f = task_frame_make(t, sizeof(*f));
-	const char *fault;
 
 	f->chat = (struct chat_new){
 		.name = ctl_str("--name"),
@@ -168,53 +174,6 @@ void ctl_chat_create(struct task *t)
 		.description = ctl_has("--description") ? ctl_str("--description") : STR(""),
 		.official = ctl_has("--official"),
 	};
-	fault = creation_fault(&f->chat);
-	if (fault)
-		ctl_fail(t, "%s", fault);
-	else
+	if (ctl_chat_words_ok(t))
 		user_resolve(t, ctl_str("--owner"), &f->chat.owner_id, owner_known);
-}
-
-/* ---- chat delete: look -> seen -> deleted, again while it changes meanwhile ---- */
-struct deletion {
-	struct chat_view seen;
-	bool done;
-};
-
-static void delete_look(struct task *t);
-
-static void deleted(struct task *t)
-{
-	const struct deletion *f = task_frame(t);
-	struct json_out *j = ctl_json();
-
-	if (!f->done) {
-		delete_look(t);
-		return;
-	}
-	json_obj(j);
-	json_ki64(j, "deleted", f->seen.chat.id);
-	json_kstr(j, "name", f->seen.chat.name);
-	json_end(j);
-	ctl_done(t);
-}
-
-static void delete_seen(struct task *t)
-{
-	struct deletion *f = task_frame(t);
-
-	chat_delete(t, &f->seen.chat, &f->done, deleted);
-}
-
-static void delete_look(struct task *t)
-{
-	struct deletion *f = task_frame(t);
-
-	chat_view(t, ctl_int("CHAT", 0), 0, &f->seen, delete_seen);
-}
-
-void ctl_chat_delete(struct task *t)
-{
-	task_frame_make(t, sizeof(struct deletion));
-	delete_look(t);
 }

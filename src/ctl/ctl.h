@@ -31,6 +31,8 @@ enum ctl_option_type {
 	OPTION_STR,
 	OPTION_INT,
 	OPTION_WORD, /* one of `words` */
+	OPTION_SPAN, /* seconds: 90, 15m, 2h, 7d */
+	OPTION_TIME, /* RFC 3339, or a day */
 	OPTION_FILE
 };
 struct ctl_option {
@@ -41,7 +43,7 @@ struct ctl_option {
 	const char *words; /* "user moderator admin owner" */
 };
 
-#define CTL_OPTIONS 8
+#define CTL_OPTIONS 10
 struct ctl_command {
 	const char *name; /* "user list" */
 	unsigned needs;   /* of enum ctl_needs */
@@ -58,8 +60,9 @@ extern const size_t ctl_command_count;
 const struct ctl_command *ctl_words(int argc, char **argv);
 /* The command's options by name. */
 bool ctl_has(const char *name);
-struct str ctl_str(const char *name);              /* STR_NULL when absent */
-int64_t ctl_int(const char *name, int64_t absent); /* of OPTION_WORD: its place in `words` */
+struct str ctl_str(const char *name); /* STR_NULL when absent */
+/* Of OPTION_WORD: its place in `words`; of OPTION_SPAN: seconds; of OPTION_TIME: us. */
+int64_t ctl_int(const char *name, int64_t absent);
 bool ctl_is_json(void);
 /* May this be done? --yes says so, else the person at the terminal; without one the program ends
  * with EXIT_USAGE. `what`: "session end", "the database holds 12 people". */
@@ -74,6 +77,8 @@ struct json_out *ctl_json(void);
 void ctl_done(struct task *t);
 /* Ends with a sentence on stderr and EXIT_FAILED. */
 void ctl_fail(struct task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* False, and the command fails: the option is there and not UTF-8 of so many characters. */
+bool ctl_length_ok(struct task *t, const char *name, size_t least, size_t most);
 /* A line on stderr, not with --json. */
 void ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* How far it has come: one line that is written anew, on a terminal only. */
@@ -90,9 +95,13 @@ void describe_man(struct buf *out);
 void describe_bash(struct buf *out);
 
 /* The commands, one file a noun. */
-task_fn ctl_migrate, ctl_user_list, ctl_user_show, ctl_user_promote, ctl_bot_register, ctl_bot_list,
-	ctl_bot_regenerate_key, ctl_session_list, ctl_session_end, ctl_subscription_grant,
-	ctl_subscription_revoke, ctl_chat_list, ctl_chat_show, ctl_chat_create, ctl_chat_delete,
-	ctl_config_check, ctl_backup, ctl_restore, ctl_completion, ctl_doctor, ctl_demo;
+task_fn ctl_migrate, ctl_user_list, ctl_user_show, ctl_user_promote, ctl_user_warn,
+	ctl_user_timeout, ctl_user_ban, ctl_user_unban, ctl_user_mute, ctl_user_unmute,
+	ctl_bot_register, ctl_bot_list, ctl_bot_update, ctl_bot_regenerate_key, ctl_bot_reset_stats,
+	ctl_bot_delete, ctl_chat_list, ctl_chat_show, ctl_chat_create, ctl_chat_update,
+	ctl_chat_delete, ctl_chat_kick, ctl_chat_transfer, ctl_session_list, ctl_session_end,
+	ctl_subscription_grant, ctl_subscription_revoke, ctl_subscription_active, ctl_audit_list,
+	ctl_audit_verify, ctl_audit_export, ctl_audit_prune, ctl_config_check, ctl_backup,
+	ctl_restore, ctl_completion, ctl_doctor, ctl_demo;
 
 #endif

@@ -81,6 +81,16 @@ void ctl_fail(struct task *t, const char *fmt, ...)
 	task_end(t);
 }
 
+bool ctl_length_ok(struct task *t, const char *name, size_t least, size_t most)
+{
+	struct str s = ctl_str(name);
+	bool ok = !s.p || (utf8_valid(s) && utf8_length(s) >= least && utf8_length(s) <= most);
+
+	if (!ok)
+		ctl_fail(t, "%s must be %zu to %zu characters", name, least, most);
+	return ok;
+}
+
 void ctl_say(const char *fmt, ...)
 {
 	va_list args;

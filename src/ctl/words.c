@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/ctl.h"
 #include "gen/version.h"
 
@@ -47,6 +48,49 @@ static int64_t word_index(const char *list, struct str word)
 	return -1;
 }
 
+/* "15m"; a number alone is seconds. */
+static bool span_of(struct str s, int64_t *seconds)
+{
+	static const char units[] = "smhd";
+	static const int64_t each[] = {1, 60, 3600, 86400};
+	const char *unit = s.n > 1 ? memchr(units, s.p[s.n - 1], 4) : NULL;
+
+	if (unit)
+		s.n--;
+	if (!str_to_i64(s, seconds) || *seconds < 0 || *seconds > INT64_MAX / 86400)
+		return false;
+	*seconds *= unit ? each[unit - units] : 1;
+	return true;
+}
+
+/* "2026-01-31T12:00:00Z" or "2026-01-31", which begins at midnight. */
+static bool time_of(struct str s, int64_t *us)
+{
+	char day[] = "0000-00-00T00:00:00Z";
+
+	if (s.n != 10)
+		return time_parse(s, us);
+	memcpy(day, s.p, 10);
+	return time_parse(str_of(day), us);
+}
+
+static bool value_of(const struct ctl_option *o, struct str s, int64_t *v)
+{
+	switch (o->type) {
+	case OPTION_INT:
+		return str_to_i64(s, v) && *v >= 1;
+	case OPTION_WORD:
+		*v = word_index(o->words, s);
+		return *v >= 0;
+	case OPTION_SPAN:
+		return span_of(s, v);
+	case OPTION_TIME:
+		return time_of(s, v);
+	default:
+		return true;
+	}
+}
+
 int64_t ctl_int(const char *name, int64_t absent)
 {
 	int i = option_index(name);
@@ -55,9 +99,7 @@ int64_t ctl_int(const char *name, int64_t absent)
 	ASSERT(i >= 0);
 	if (!words.values[i].p)
 		return absent;
-	if (words.command->options[i].type == OPTION_WORD)
-		return word_index(words.command->options[i].words, words.values[i]);
-	ASSERT(str_to_i64(words.values[i], &v)); /* looked at by parse_value */
+	ASSERT(value_of(&words.command->options[i], words.values[i], &v)); /* see parse_value */
 	return v;
 }
 
@@ -117,13 +159,17 @@ static const struct ctl_command *find_command(int argc, char **argv, int *used)
 static void parse_value(int i, const char *text)
 {
 	const struct ctl_option *o = &words.command->options[i];
+	static const char *const must[] = {
+		[OPTION_INT] = "must be a positive number",
+		[OPTION_WORD] = "must be one of ",
+		[OPTION_SPAN] = "must be a time in seconds, or as 15m, 2h, 7d",
+		[OPTION_TIME] = "must be a day, as 2026-01-31, or a time, as 2026-01-31T12:00:00Z",
+	};
 	int64_t v;
 
 	words.values[i] = str_of(text);
-	if (o->type == OPTION_INT && (!str_to_i64(words.values[i], &v) || v < 1))
-		usage_error(o->name, "must be a positive number", "");
-	if (o->type == OPTION_WORD && word_index(o->words, words.values[i]) < 0)
-		usage_error(o->name, "must be one of ", o->words);
+	if (!value_of(o, words.values[i], &v))
+		usage_error(o->name, must[o->type], o->words ? o->words : "");
 }
 
 static int next_word(void)
