@@ -1,0 +1,14 @@
+/* One GET over plain HTTP, blocking: for a program with nothing else to do. */
+#ifndef CTL_FETCH_H
+#define CTL_FETCH_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+#define FETCH_MS 2000 /* for all of it */
+
+/* `url`: http://host[:port]/path, or unix:/socket, of which `path` is asked for. False: a sentence
+ * in *why; errno is EINTR when a signal came. *body is emptied first. */
+bool fetch(struct arena *a, struct str url, const char *path, struct buf *body, struct str *why);
+
+#endif
