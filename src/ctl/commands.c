@@ -22,6 +22,12 @@
 	{                                                                                          \
 		"--reason", OPTION_STR, false, "for the records and the person", NULL              \
 	}
+#define WORDS                                                                                      \
+	{"--title", OPTION_STR, true, "at most 100 characters", NULL},                             \
+		{"--body", OPTION_STR, true, "at most 1000 characters", NULL},                     \
+	{                                                                                          \
+		"--type", OPTION_WORD, false, "one of", "info success warning error"               \
+	}
 #define LEVELS     "user moderator admin owner"
 #define BOTH       (NEEDS_PG | NEEDS_REDIS)
 #define PG_TO_TELL (NEEDS_PG | WANTS_REDIS)
@@ -117,6 +123,17 @@ const struct ctl_command ctl_commands[] = {
 		{WHO, {"--reason", OPTION_STR, true, "kept in the history", NULL}}},
 	{"subscription active", NEEDS_PG, false, ctl_subscription_active,
 		"subscriptions that count; those that end first come first", {LIMIT}},
+	{"notification send", PG_TO_TELL, false, ctl_notification_send,
+		"tell people something, or everyone",
+		{{"--to", OPTION_STR, true, "all, or ids and usernames: anna,17,bert", NULL},
+			WORDS}},
+	{"announcement create", PG_TO_TELL, false, ctl_announcement_create,
+		"tell everyone, signed in or not, until it expires",
+		{WORDS, {"--for", OPTION_SPAN, false, "until it is deleted without it", NULL}}},
+	{"announcement list", NEEDS_PG, false, ctl_announcement_list,
+		"those that are shown now, newest first", {LIMIT}},
+	{"announcement delete", NEEDS_PG, false, ctl_announcement_delete, "show it no longer",
+		{{"ANNOUNCEMENT", OPTION_INT, true, "id of the announcement", NULL}}},
 	{"audit list", NEEDS_PG, false, ctl_audit_list, "the audit log, newest first",
 		{{"--event", OPTION_STR, false, "as platform.ban", NULL},
 			{"--actor", OPTION_STR, false, "who did it", NULL},

@@ -122,6 +122,28 @@ test('bots: changed, reset, gone, with their sockets', async () => {
   assert.equal((await run(['bot', 'update', '1', '--name', 'x'])).code, 1);
 });
 
+test('notifications and announcements reach who is connected', async () => {
+  const [one, two] = await Promise.all([portal.signIn(), portal.signIn()]);
+  const [a, b] = await Promise.all([connect(portal, one), connect(portal, two)]);
+  const words = ['--title', 'Hello', '--body', 'We move on Sunday.'];
+  assert.deepEqual(await ctl('notification', 'send', '--to', `${one.username}, ${two.id}`, ...words, '--type', 'warning'), { to: 2, title: 'Hello' });
+  for (const s of [a, b]) assert.deepEqual((({ title, body, type }) => [title, body, type])(await s.next('notification:new')), ['Hello', 'We move on Sunday.', 'warning']);
+  assert.deepEqual(await ctl('notification', 'send', '--to', 'all', '--title', 'All', '--body', 'x'), { to: 'all', title: 'All' });
+  for (const s of [a, b]) await s.next('notification:new', (n) => n.title === 'All');
+  assert.equal((await run(['notification', 'send', '--to', 'nobody.at.all', ...words])).code, 1);
+  assert.equal((await run(['notification', 'send', '--to', 'all', '--title', 'x'.repeat(101), '--body', 'x'])).code, 1);
+
+  const made = await ctl('announcement', 'create', ...words, '--for', '2h');
+  assert.equal((await a.next('announcement:new')).id, made.id);
+  const left = Date.parse(made.expires_at) - Date.now();
+  assert.ok(left > 7_100_000 && left < 7_205_000, `${left}`);
+  assert.deepEqual((await ctl('announcement', 'list')).map((x) => x.id), [made.id]);
+  assert.deepEqual(await ctl('announcement', 'delete', String(made.id)), { deleted: made.id });
+  assert.deepEqual((await portal.get('/v1/announcements')).body.announcements, []);
+  assert.equal((await run(['announcement', 'delete', String(made.id)])).code, 1);
+  for (const s of [a, b]) s.close();
+});
+
 test('subscriptions that count', async () => {
   const person = await portal.signIn();
   await ctl('subscription', 'grant', person.username, '--level', 'premium', '--days', '3');

@@ -117,6 +117,7 @@ test('restored into fresh stores: people sign in, read and go on; nothing is han
 
   const { rows } = await stores.db.query("SELECT data FROM audit_log WHERE event_type = 'platform.restore'");
   assert.equal(rows.length, 1);
+  assert.equal((await portalctl(stores, ['audit', 'verify', '--json'])).whole, true);
   assert.equal((await run(stores, ['doctor'])).code, 0, 'the schema is this version\'s');
 
   // Its triggers are as migrations make them.
