@@ -123,10 +123,10 @@ static void tables_back(struct task *t)
 
 static const char *what_goes(const struct restore_ground *g)
 {
-	return g->people && g->redis ? "restore: the people and chats of DATABASE_URL and all of "
-				       "Portal in REDIS_URL go"
-	       : g->people           ? "restore: the people and chats of DATABASE_URL go"
-				     : "restore: all of Portal in REDIS_URL goes";
+	return g->people && g->redis
+		       ? "restore over the people in DATABASE_URL and all of Portal in REDIS_URL"
+	       : g->people ? "restore over the people in DATABASE_URL"
+			   : "restore over all of Portal in REDIS_URL";
 }
 
 static void look(struct task *t);

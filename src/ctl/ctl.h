@@ -65,7 +65,7 @@ struct str ctl_str(const char *name); /* STR_NULL when absent */
 int64_t ctl_int(const char *name, int64_t absent);
 bool ctl_is_json(void);
 /* May this be done? --yes says so, else the person at the terminal; without one the program ends
- * with EXIT_USAGE. `what`: "session end", "the database holds 12 people". */
+ * with EXIT_USAGE. `what`: "session end", "restore over …". */
 bool ctl_sure(const char *what);
 
 const char *ctl_level_name(int level);        /* "admin" */

@@ -83,16 +83,22 @@ static bool series_read(struct str line, const char *metric, struct str *labels,
 	return true;
 }
 
-static double series_sum(const struct sample *s, const char *metric, const char *label)
+/* False: the metric is not there at all. */
+static bool series_sum(const struct sample *s, const struct figure *f, double *sum)
 {
 	struct str rest = buf_view(&s->text), labels;
-	double sum = 0, value;
+	bool found = false;
+	double value;
 
-	while (rest.p)
-		if (series_read(str_cut(&rest, '\n'), metric, &labels, &value) &&
-			(!label || contains(labels, label)))
-			sum += value;
-	return sum;
+	*sum = 0;
+	while (rest.p) {
+		if (!series_read(str_cut(&rest, '\n'), f->metric, &labels, &value))
+			continue;
+		found = true;
+		if (!f->label || contains(labels, f->label))
+			*sum += value;
+	}
+	return found;
 }
 
 static struct str label_of(struct str labels, const char *name)
@@ -179,9 +185,11 @@ static double figure_value(
 	const struct figure *f, const struct sample *before, const struct sample *now)
 {
 	double seconds = (double)(now->at - before->at) / 1e9;
-	double is = series_sum(now, f->metric, f->label);
-	double rate = (is - series_sum(before, f->metric, f->label)) / seconds;
+	double is, was, rate;
 
+	if (!series_sum(now, f, &is) || !series_sum(before, f, &was))
+		return -1;
+	rate = (is - was) / seconds;
 	switch (f->kind) {
 	case RATE:
 		return rate;

@@ -46,6 +46,7 @@ test('once: the figures of a second, as JSON and as a list', async () => {
   assert.equal(r.code, 0, r.stderr);
   const f = JSON.parse(r.stdout);
   assert.deepEqual(Object.keys(f), ['requests', 'sockets', 'rooms', 'postgres', 'redis', 'loop', 'process']);
+  for (const [group, all] of Object.entries(f)) for (const [name, value] of Object.entries(all)) assert.notEqual(value, null, `${group}.${name}: the metric is there`);
   assert.ok(f.requests.per_second > 1 && f.requests.p50_ms > 0 && f.requests.p99_ms >= f.requests.p50_ms, r.stdout);
   assert.deepEqual([f.sockets.open, f.sockets.people, f.rooms.open, f.rooms.memberships, f.postgres.up, f.redis.up, f.rooms.bus], [1, 1, 1, 1, 1, 1, 1]);
   assert.ok(f.loop.turns > 1 && f.process.cpu_percent > 0 && f.redis.commands > 1, r.stdout);
