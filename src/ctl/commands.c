@@ -165,7 +165,7 @@ const struct ctl_command ctl_commands[] = {
 			{"--keep-sessions", OPTION_FLAG, false,
 				"people stay signed in, also those who were signed out since",
 				NULL}}},
-	{"top", NO_SETTINGS, false, ctl_top,
+	{"top", NO_SETTINGS | UNTIL_STOPPED, false, ctl_top,
 		"what a server is doing: requests, sockets, rooms, stores, loop; each second",
 		{{"--url", OPTION_STR, false, "http://host:port or unix:/socket (from LISTEN)",
 			 NULL},
@@ -174,7 +174,7 @@ const struct ctl_command ctl_commands[] = {
 	{"doctor", NEEDS_NOTHING, false, ctl_doctor,
 		"check settings, stores, clock and limits, and say how to mend what is wrong",
 		{{0}}},
-	{"demo", BOTH, false, ctl_demo,
+	{"demo", BOTH | UNTIL_STOPPED, false, ctl_demo,
 		"show the pending login codes as the bots would send them (local mode; Ctrl-C ends "
 		"it)",
 		{{0}}},

@@ -14,8 +14,9 @@ enum ctl_needs {
 	NEEDS_NOTHING = 0,
 	NEEDS_PG = 1,
 	NEEDS_REDIS = 2,
-	WANTS_REDIS = 4, /* told when it is there; a server that comes back to it catches up */
-	NO_SETTINGS = 8  /* begins without settings and stores */
+	WANTS_REDIS = 4,   /* told when it is there; a server that comes back to it catches up */
+	NO_SETTINGS = 8,   /* begins without settings and stores */
+	UNTIL_STOPPED = 16 /* Ctrl-C is its end; for others it is a failure */
 };
 
 /* What the program ends with. */

@@ -200,7 +200,13 @@ static void start_stores(void)
 static void interrupted(int signum)
 {
 	(void)signum;
+	if (!(ctl.command->needs & UNTIL_STOPPED)) {
+		progress_end();
+		fprintf(stderr, "portalctl: interrupted\n");
+		ctl.exit_code = EXIT_FAILED;
+	}
 	task_end_all();
+	stop_stores();
 }
 
 static const char *environment(const char *name)

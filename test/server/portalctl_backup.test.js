@@ -1,12 +1,13 @@
 // A backup is taken while people talk, brought back into other stores, and served from there.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { talker } from './chatter.js';
-import { makeStores, portalctl, PORTALCTL, SECRET_KEY, startPortal, stopProcess } from './harness.js';
+import { makeStores, portalctl, PORTALCTL, SECRET_KEY, startPortal, stopProcess, until } from './harness.js';
 
 const FREE = { RATE_LIMIT_LOGIN: '0', RATE_LIMIT_AUTH: '0' };
 const schema = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../../schema');
@@ -84,6 +85,25 @@ test('the file is private, whole, and never written over', async () => {
   assert.equal(again.code, 1);
   assert.match(again.stderr, /exists/);
   assert.equal((await run(portal.stores, ['backup', path.join(dir, 'no', 'where')])).code, 1);
+});
+
+test('interrupted, it leaves nothing behind and says so', async () => {
+  const stores = await makeStores();
+  await portalctl(stores, ['migrate']);
+  await stores.db.query("INSERT INTO users (username) SELECT 'crowd_' || g FROM generate_series(1, 200000) g");
+  const env = { PATH: process.env.PATH, DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl, SECRET_KEY };
+  const child = spawn(PORTALCTL, ['backup', path.join(dir, 'broken')], { env });
+  let said = '';
+  child.stderr.on('data', (d) => {
+    said += d;
+  });
+  const exited = once(child, 'exit');
+  await until(async () => (await readdir(dir)).includes('broken.part'), 'the file under its other name');
+  child.kill('SIGINT');
+  assert.deepEqual(await exited, [1, null]);
+  assert.equal(said, 'portalctl: interrupted\n');
+  assert.deepEqual(await readdir(dir), [path.basename(file)]);
+  await stores.release();
 });
 
 test('restored into fresh stores: people sign in, read and go on; nothing is handed out twice', async () => {
