@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "io/pg.h"
 #include "io/redis.h"
-#include "store/migration.h"
+#include "store/inspect.h"
 
 #define CHATS_AT_ONCE 16
 #define PAGE          "100"
@@ -34,7 +34,7 @@ struct backup {
 	const struct backup_sink *sink;
 	struct backup_taken *out;
 	struct tables tables, again;
-	struct str cutoff; /* ms of Redis' clock */
+	int64_t cutoff; /* us of Redis' clock */
 	struct buf chat_ids;
 	struct str rest; /* of chat_ids: not read yet */
 	struct chat_read reading[CHATS_AT_ONCE];
@@ -206,7 +206,7 @@ static void page_ask(struct task *t, struct chat_read *c)
 	redis_arg(&a, STR("XRANGE"));
 	redis_key(t, &a, "portal:chat:%lld:stream", (long long)c->id);
 	redis_arg(&a, c->from);
-	redis_arg(&a, c->in->cutoff);
+	redis_arg_i64(t, &a, c->in->cutoff / 1000);
 	redis_arg(&a, STR("COUNT"));
 	redis_arg(&a, STR(PAGE));
 	redis_call(t, OP_READ, &a, page_decode, c, chats_next);
@@ -285,13 +285,6 @@ static void tables_read(struct task *t)
 		t, copy_script(t, &f->tables), &(struct pg_copy){.out = row_out, .arg = f}, copied);
 }
 
-static enum err clock_decode(struct task *t, const struct redis_value *v, void *out)
-{
-	*(struct str *)out = arena_printf(task_arena(t), "%lld%03d",
-		(long long)redis_i64(redis_at(v, 0)), (int)(redis_i64(redis_at(v, 1)) / 1000));
-	return OK;
-}
-
 static void clock_read(struct task *t)
 {
 	struct backup *f = task_frame(t);
@@ -309,13 +302,11 @@ void backup_take(
 	struct task *t, const struct backup_sink *sink, struct backup_taken *out, task_fn *next)
 {
 	struct backup *f = task_call(t, sizeof(*f), next);
-	struct redis_args a = {0};
 
 	f->sink = sink;
 	f->out = out;
 	f->part = -1;
 	*out = (struct backup_taken){0};
 	arena_defer(task_arena(t), ids_free, &f->chat_ids);
-	redis_arg(&a, STR("TIME"));
-	redis_call(t, OP_READ, &a, clock_decode, &f->cutoff, clock_read);
+	inspect_redis_clock(t, &f->cutoff, clock_read);
 }

@@ -68,17 +68,23 @@ static enum err info_decode(struct task *t, const struct redis_value *v, void *o
 static enum err time_decode(struct task *t, const struct redis_value *v, void *out)
 {
 	(void)t;
-	((struct redis_inspection *)out)->now_us =
-		redis_i64(redis_at(v, 0)) * 1000000 + redis_i64(redis_at(v, 1));
+	*(int64_t *)out = redis_i64(redis_at(v, 0)) * 1000000 + redis_i64(redis_at(v, 1));
 	return OK;
+}
+
+void inspect_redis_clock(struct task *t, int64_t *now_us, task_fn *next)
+{
+	struct redis_args time = {0};
+
+	redis_arg(&time, STR("TIME"));
+	redis_call(t, OP_READ, &time, time_decode, now_us, next);
 }
 
 void inspect_redis(struct task *t, struct redis_inspection *out, task_fn *next)
 {
-	struct redis_args info = {0}, time = {0};
+	struct redis_args info = {0};
 
 	redis_arg(&info, STR("INFO"));
-	redis_arg(&time, STR("TIME"));
 	redis_call(t, OP_READ, &info, info_decode, out, next);
-	redis_call(t, OP_READ, &time, time_decode, out, next);
+	inspect_redis_clock(t, &out->now_us, next);
 }

@@ -19,5 +19,6 @@ struct redis_inspection {
 	bool append_only, is_primary;
 };
 void inspect_redis(struct task *t, struct redis_inspection *out, task_fn *next);
+void inspect_redis_clock(struct task *t, int64_t *now_us, task_fn *next);
 
 #endif

@@ -14,6 +14,7 @@
 #include "gen/schema.h"
 #include "io/pg.h"
 #include "io/redis.h"
+#include "store/inspect.h"
 #include "store/migration.h"
 
 #define LINES_AT_ONCE 64
@@ -25,7 +26,7 @@
 struct ground {
 	struct restore_ground *out;
 	bool users;
-	struct str now_ms; /* Redis' clock */
+	int64_t now_us; /* Redis' clock */
 	struct str cursor;
 };
 
@@ -55,13 +56,6 @@ static enum err people_decode(struct task *t, const struct pg_rows *r, void *out
 {
 	(void)t;
 	*(bool *)out = pg_bool(r, 0, 0);
-	return OK;
-}
-
-static enum err ms_decode(struct task *t, const struct redis_value *v, void *out)
-{
-	*(struct str *)out = arena_printf(task_arena(t), "%lld",
-		(long long)(redis_i64(redis_at(v, 0)) * 1000 + redis_i64(redis_at(v, 1)) / 1000));
 	return OK;
 }
 
@@ -117,7 +111,7 @@ static void ground_clock(struct task *t)
 
 	redis_arg(&a, STR("ZCOUNT"));
 	redis_key(t, &a, "portal:processes");
-	redis_arg(&a, f->now_ms);
+	redis_arg_i64(t, &a, f->now_us / 1000);
 	redis_arg(&a, STR("+inf"));
 	redis_call(t, OP_READ, &a, leases_decode, &f->out->leased, ground_scan);
 }
@@ -125,10 +119,8 @@ static void ground_clock(struct task *t)
 static void ground_people(struct task *t)
 {
 	struct ground *f = task_frame(t);
-	struct redis_args a = {0};
 
-	redis_arg(&a, STR("TIME"));
-	redis_call(t, OP_READ, &a, ms_decode, &f->now_ms, ground_clock);
+	inspect_redis_clock(t, &f->now_us, ground_clock);
 }
 
 static void ground_pg(struct task *t)
