@@ -249,6 +249,18 @@ static void on_ready(struct ready *r)
 	reading_update(c);
 }
 
+/* A reset that came behind the end of the stream: the kernel tells of the end first, and of the
+ * reset to nobody who does not ask. */
+static bool reset_waits(const struct conn *c)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+	uv_os_fd_t fd;
+
+	return uv_fileno(&c->uv.handle, &fd) != 0 ||
+	       getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0;
+}
+
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
 	struct conn *c = s->data;
@@ -258,11 +270,10 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 		conns.stats.bytes_in += (uint64_t)n;
 		if (c->state == ST_OPEN)
 			input_take(c, b->base, (size_t)n);
-	} else if (n == UV_EOF) {
+	} else if (n == UV_EOF && c->state != ST_LINGERING && !reset_waits(c)) {
 		c->ended = c->end_due = true;
-		end_hand_up(c);
-		if (c->state == ST_LINGERING)
-			conn_break(c);
+		if (c->state == ST_OPEN)
+			ready_add(&c->ready); /* behind what a resume is about to hand up */
 	} else if (n < 0) {
 		conn_break(c);
 	}

@@ -143,6 +143,37 @@ static void end_comes_behind_the_last_byte(void **state)
 	assert_int_equal(rig.reason, CONN_EOF);
 }
 
+static size_t consume_one_then_all(struct conn *c, char *p, size_t n)
+{
+	(void)p;
+	if (rig.heard.n > 0)
+		return n;
+	conn_pause(c);
+	conn_resume(c);
+	return 1;
+}
+
+/* The end is read in the same turn as the bytes, which a resume is about to hand up. */
+static void end_comes_behind_what_a_resume_hands_up(void **state)
+{
+	static char block[65536]; /* all of the reader's room, so it reads on */
+	size_t sent = 0;
+
+	(void)state;
+	rig_serve_one(&rig_ops);
+	rig.consume = consume_one_then_all;
+	while (sent < sizeof(block)) {
+		ssize_t n = send(rig.client, block, sizeof(block) - sent, MSG_NOSIGNAL);
+
+		assert_true(n > 0);
+		sent += (size_t)n;
+	}
+	shutdown(rig.client, SHUT_WR);
+	rig_until(rig_closed);
+	assert_int_equal(rig.reason, CONN_EOF);
+	assert_int_equal(rig.heard.n, sent);
+}
+
 static bool is_ended(void)
 {
 	return rig.ends == 1;
@@ -394,6 +425,22 @@ static void reset_is_told(void **state)
 	assert_string_equal(conn_reason_name(rig.reason), "reset");
 }
 
+/* Both are there before the server reads: the end alone would be taken for half a close. */
+static void reset_behind_the_end_is_told(void **state)
+{
+	struct linger hard = {.l_onoff = 1};
+
+	(void)state;
+	rig_serve_one(&rig_halfway_ops);
+	rig_send("q", 1);
+	shutdown(rig.client, SHUT_WR);
+	setsockopt(rig.client, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	rig_close();
+	rig_until(rig_closed);
+	assert_int_equal(rig.reason, CONN_RESET);
+	assert_int_equal(rig.ends, 0);
+}
+
 static unsigned timeouts;
 
 static void on_timeout(struct conn *c)
@@ -472,6 +519,7 @@ int main(void)
 		T(unconsumed_bytes_are_kept_at_every_split),
 		T(pause_holds_input_and_bounds_it),
 		T(end_comes_behind_the_last_byte),
+		T(end_comes_behind_what_a_resume_hands_up),
 		T(half_closed_peer_gets_its_reply),
 		T(another_owner_gets_the_rest),
 		T(slow_reader_stops_our_reading),
@@ -482,6 +530,7 @@ int main(void)
 		T(lingering_is_short),
 		T(draining_is_bounded),
 		T(reset_is_told),
+		T(reset_behind_the_end_is_told),
 		T(timeouts_close),
 		T(shutdown_closes_all),
 		T(ids_are_not_used_twice),
