@@ -19,7 +19,6 @@ struct ws {
 	struct ws_reader reader;
 	uint16_t code; /* of who closed first */
 	bool closing;  /* our close frame is out */
-	bool paused;
 };
 
 const struct str ws_version_header = {"Sec-WebSocket-Version: 13\r\n", 27};
@@ -118,8 +117,6 @@ void ws_close(struct ws *w, uint16_t code, struct str reason)
 		return;
 	close_send(w, code, reason);
 	conn_timeout(w->c, WS_CLOSE_MS, NULL);
-	if (w->paused)
-		ws_resume(w);
 }
 
 bool ws_closing(const struct ws *w)
@@ -167,20 +164,8 @@ static size_t ws_input(struct conn *c, char *p, size_t n)
 		result = ws_read(&w->reader, p + used, n - used, &m, &consumed);
 		used += consumed;
 		message_take(w, result, &m);
-	} while (result != WS_MORE && !w->paused && !conn_closing(c));
+	} while (result != WS_MORE && !conn_closing(c));
 	return used;
-}
-
-void ws_pause(struct ws *w)
-{
-	w->paused = true;
-	conn_pause(w->c);
-}
-
-void ws_resume(struct ws *w)
-{
-	w->paused = false;
-	conn_resume(w->c);
 }
 
 /* ---- coming and going ---- */

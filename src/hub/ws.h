@@ -68,9 +68,4 @@ void ws_send_frame(struct ws *w, struct frame *f);
 void ws_close(struct ws *w, uint16_t code, struct str reason);
 bool ws_closing(const struct ws *w);
 
-/* Messages stop coming, also those already received, until ws_resume. The peer's close is not seen
- * meanwhile. */
-void ws_pause(struct ws *w);
-void ws_resume(struct ws *w);
-
 #endif

@@ -132,19 +132,6 @@ static void client_expect(struct str bytes)
 	rig.received.n = 0;
 }
 
-static bool hub_heard(void)
-{
-	return hub.heard.n >= rig.expected;
-}
-
-static void hub_expect(const char *heard)
-{
-	rig.expected = strlen(heard);
-	rig_until(hub_heard);
-	rig_settle();
-	assert_true(str_eq(buf_view(&hub.heard), str_of(heard)));
-}
-
 static void expect_closed(uint16_t code, enum conn_reason why)
 {
 	rig_until(hub_closed);
@@ -290,39 +277,6 @@ static void test_dropping_inside_a_message(void **state)
 
 /* ---- messages ---- */
 
-static void pause_now(struct str data)
-{
-	(void)data;
-	ws_pause(hub.w);
-}
-
-static void test_pausing(void **state)
-{
-	struct buf b = {0};
-
-	(void)state;
-	hub.act = pause_now;
-	client_put(&b, 0x81, STR("one"));
-	client_put(&b, 0x01, STR("t"));
-	client_put(&b, 0x80, STR("wo"));
-	client_put(&b, 0x82, STR("three"));
-	client_put(&b, 0x89, STR("ping"));
-	rig_send(b.p, b.n);
-	hub_expect("one;");
-	ws_resume(hub.w);
-	hub_expect("one;two;");
-	ws_resume(hub.w);
-	hub_expect("one;two;[three]");
-	assert_int_equal(rig.received.n, 0);
-	ws_resume(hub.w);
-	client_expect(STR("\x8a\x04ping"));
-	ws_pause(hub.w);
-	client_send(0x88, STR(""));
-	ws_close(hub.w, 4000, STR("")); /* sees the client's close all the same */
-	expect_closed(4000, CONN_DONE);
-	buf_free(&b);
-}
-
 static struct buf other_heard;
 
 static void other_message(struct ws *w, bool text, struct str data)
@@ -412,7 +366,6 @@ int main(void)
 		TEST(test_both_close),
 		TEST(test_closing_inside_a_message),
 		TEST(test_dropping_inside_a_message),
-		TEST(test_pausing),
 		TEST(test_another_owner),
 		TEST(test_sending),
 		TEST(test_back_pressure),
