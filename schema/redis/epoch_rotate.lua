@@ -64,7 +64,6 @@ if next(gone) then
   for user in pairs(gone) do
     redis.call('HDEL', KEYS[4], user)
     redis.call('HDEL', 'portal:room:' .. chat .. ':persons', user)
-    redis.call('HDEL', 'portal:room:' .. chat .. ':persons', user)
     redis.call('DEL', 'portal:chat:' .. chat .. ':since:' .. user)
     if reason == 'leave' then
       publish('x - ' .. gate .. ' ' .. user, '')

@@ -653,6 +653,7 @@ test('admin: kick', async () => {
   assert.deepEqual(result.body, { ok: true });
   assert.deepEqual(lines.find((l) => l[0] === 'x'), ['x', 'room:kicked', await gateOf(id), String(member.id), { chat_id: id, reason: 'kick' }]);
   assert.deepEqual(lines.find((l) => l[1] === 'room:epoch_changed')[4].reason, 'kick');
+  assert.deepEqual(lines.filter((l) => l[1] === 'message:new').map((l) => l[4].content), [`${member.username} was removed from the chat`]);
   assertError(await member.get(chatAt(id)), 404, 'ERR_CHAT_NOT_FOUND');
   const [punishment] = (await member.get('/v1/users/me/punishments')).body;
   assert.deepEqual([punishment.action_type, punishment.reason], ['CHAT_KICK', 'spam']);
