@@ -16,21 +16,6 @@
 #include "store/code.h"
 #include "store/session.h"
 
-#define COOKIE "psession"
-
-/* Contract 1.1. Max-Age 0 clears the cookie, by the same attributes. */
-static void reply_cookie(struct task *t, struct str token, int64_t max_age)
-{
-	struct str domain = config.cookie_domain;
-
-	reply_header(t, "Set-Cookie",
-		arena_printf(task_arena(t),
-			COOKIE "=" STR_FMT "; Path=/; HttpOnly; %s%s" STR_FMT "; Max-Age=%lld",
-			STR_ARG(token),
-			config.secure_cookie ? "Secure; SameSite=None" : "SameSite=Lax",
-			domain.n ? "; Domain=" : "", STR_ARG(domain), (long long)max_age));
-}
-
 /* ---- POST lookup: lookup -> lookup_found ---- */
 
 static void lookup_found(struct task *t)

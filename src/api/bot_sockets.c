@@ -84,6 +84,18 @@ struct check {
 
 static void check_key(struct task *t);
 
+static int64_t sockets_of(int64_t bot_id)
+{
+	int64_t n = 0;
+
+	LIST_FOREACH (node, &bots.all) {
+		const struct bot_socket *s = LIST_ITEM(node, struct bot_socket, node);
+
+		n += s->accepted && s->bot.id == bot_id;
+	}
+	return n;
+}
+
 static void checked(struct task *t)
 {
 	struct bot_socket *s = task_subject(t);
@@ -91,6 +103,10 @@ static void checked(struct task *t)
 
 	if (s->stale) {
 		task_next(t, check_key);
+		return;
+	}
+	if (!s->accepted && sockets_of(f->bot.id) >= config.max_sockets) {
+		task_fail(t, ERR_TOO_MANY_SOCKETS);
 		return;
 	}
 	ASSERT(f->bot.platform.n <= sizeof(s->platform));

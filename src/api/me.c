@@ -7,6 +7,7 @@
 #include "api/writers.h"
 #include "rules/username.h"
 #include "store/code.h"
+#include "store/push.h"
 #include "store/session.h"
 #include "store/user_change.h"
 
@@ -255,7 +256,13 @@ void me_platform_unlink(struct task *t)
 
 /* ---- the end ---- */
 
-/* POST /v1/users/me/delete: begin -> me_deleted */
+/* POST /v1/users/me/delete: begin -> me_deleted -> me_bots_told */
+static void me_bots_told(struct task *t)
+{
+	reply_cookie(t, STR(""), 0);
+	reply_message(t, "Account deleted");
+}
+
 static void me_deleted(struct task *t)
 {
 	if (task_err(t) == ERR_INVALID_REQUEST)
@@ -263,7 +270,7 @@ static void me_deleted(struct task *t)
 	else if (task_err(t) != OK)
 		task_fail_with(t, *task_fault(t));
 	else
-		reply_message(t, "Account deleted");
+		push_bots_changed(t, me_bots_told); /* one's own are gone with the account */
 }
 
 void me_delete(struct task *t)

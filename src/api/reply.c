@@ -10,6 +10,7 @@
 #include "api/serve.h"
 #include "api/shape.h"
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/log.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
@@ -217,6 +218,18 @@ struct json_out *reply_json(struct task *t)
 void reply_header(struct task *t, const char *name, struct str value)
 {
 	http_put_header(&request_of(t)->head, name, value);
+}
+
+void reply_cookie(struct task *t, struct str token, int64_t max_age)
+{
+	struct str domain = config.cookie_domain;
+
+	reply_header(t, "Set-Cookie",
+		arena_printf(task_arena(t),
+			"psession=" STR_FMT "; Path=/; HttpOnly; %s%s" STR_FMT "; Max-Age=%lld",
+			STR_ARG(token),
+			config.secure_cookie ? "Secure; SameSite=None" : "SameSite=Lax",
+			domain.n ? "; Domain=" : "", STR_ARG(domain), (long long)max_age));
 }
 
 #ifdef PORTAL_FAULTS

@@ -54,6 +54,8 @@ struct str gate_with(const struct task *t, struct str *generation);
  * status. Headers are added before. */
 struct json_out *reply_json(struct task *t);
 void reply_header(struct task *t, const char *name, struct str value);
+/* The session cookie, contract 1.1. max_age: s; 0 clears it, by the same attributes. */
+void reply_cookie(struct task *t, struct str token, int64_t max_age);
 void reply_send(struct task *t);
 void reply_send_status(struct task *t, int status);      /* another status than the row's */
 void reply_message(struct task *t, const char *message); /* {"message": …} */

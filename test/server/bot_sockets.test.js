@@ -209,6 +209,33 @@ test('a key that is regenerated, a bot that is deactivated, deleted: the sockets
   assert.equal(await s.gone, 'io server disconnect');
 });
 
+test('an account that is deleted: the sockets of its bots go at once', async () => {
+  const person = await portal.signIn();
+  const { key } = await register('--owner', String(person.id));
+  const sockets = [await bot(portal, key), await bot(other, key)];
+  assert.equal((await person.post('/v1/users/me/delete', { username: person.username })).status, 200);
+  const answered = Date.now();
+  for (const s of sockets) assert.equal(await s.gone, 'io server disconnect');
+  assert.ok(Date.now() - answered < 2000, `${Date.now() - answered} ms`);
+  await nobody();
+});
+
+test('the eleventh socket of a bot is refused by its process', async () => {
+  const { key } = await register();
+  const sockets = [];
+  for (let i = 0; i < 10; i++) sockets.push(await bot(portal, key));
+  await assert.rejects(bot(portal, key), (e) => {
+    assert.deepEqual([e.message, e.data], ['Too many sockets', { code: 'ERR_TOO_MANY_SOCKETS' }]);
+    return true;
+  });
+  const another = await register();
+  sockets.push(await bot(other, key), await bot(portal, another.key));
+  await close(sockets.pop(), sockets.pop(), sockets.pop());
+  sockets.push(await until(() => bot(portal, key).catch(() => null), 'a free place'));
+  await close(...sockets);
+  await nobody();
+});
+
 test('a bot whose login is taken away stays and gets nothing; given back, it does', async () => {
   const owner = await portal.withLevel('owner');
   const { key, id } = await register();

@@ -168,6 +168,7 @@ test('deleting an account: the name must match, everything personal goes, the id
   const second = await portal.signIn({ id: person.platform_user_id });
   const r = await person.post('/v1/users/me/delete', { username: person.username });
   assert.equal(r.status, 200, r.text);
+  assert.match(String(r.headers['set-cookie']), /^psession=; Path=\/; HttpOnly; SameSite=Lax; Max-Age=0$/);
   for (const p of [person, second]) assertError(await p.get('/v1/users/me'), 401, 'ERR_AUTH_REQUIRED');
   const other = await portal.signIn();
   assertError(await other.get(`/v1/users/${person.id}`), 404, 'ERR_USER_NOT_FOUND');
