@@ -1,46 +1,42 @@
 /* The bus, and what the sockets of this process may have missed while it was away (contract 4.4).
  *
  *   lost -> /readyz says so;  back -> task: Redis there -> lease (came Redis back empty? then all
- * come anew) -> sessions still live -> each room that is behind: who may stay -> epoch, keys ->
- * messages behind what was sent -> room_caught_up -> … -> done
+ * come anew) -> sessions still live -> the rooms that are behind, ROOMS_AT_ONCE side by side
+ * (catch_up_room.c) -> done
  *
  * Joins fail meanwhile (hub/room), and what the bus brings to a room waits until it has caught up.
- * A failure begins again; a new loss ends it. Owns: the task.
- * To check something else of a room: a step between room_next and room_done. */
+ * A failure begins again; a new loss ends it. Owns: the task, and one for each room under way,
+ * which is an operation of the first. To look at something else first: a step in front of
+ * rooms_begin. */
 #include "api/bot_socket.h"
+#include "api/socket.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "hub/bus.h"
 #include "io/redis.h"
-#include "store/chat.h"
-#include "store/epoch.h"
 #include "store/key.h"
-#include "store/message.h"
-#include "store/room.h"
 
-#define WAIT_MS  20
-#define RETRY_MS 200
-#define PAGE     100
+#define WAIT_MS       20
+#define RETRY_MS      200
+#define ROOMS_AT_ONCE 32
+
+struct worker {
+	struct task *task; /* of its room; NULL: none */
+	struct op op;      /* until no room is left, or one has failed */
+	enum err err;
+};
 
 static struct {
 	struct task *task;
+	struct room_gap *gaps; /* in the task's arena */
+	size_t count, next;
+	struct worker workers[ROOMS_AT_ONCE];
 	bool done;
 } state;
 
 struct catching {
 	bool same;
 	struct session_dead dead;
-	struct room_gap *gaps;
-	size_t count, at;
-	/* the room at hand */
-	struct room_ids people, misfits;
-	int64_t epoch;
-	sio_id *sockets;
-	size_t socket_count, socket_at;
-	struct key_blob blob;
-	struct chat_view view;
-	struct message_list page;
-	struct stream_id from;
 };
 
 bool bus_caught_up(void)
@@ -48,195 +44,33 @@ bool bus_caught_up(void)
 	return bus_is_up() && state.done;
 }
 
-static void room_next(struct task *t);
-static void keys_next(struct task *t);
-static void messages_next(struct task *t);
-static struct room_gap *gap_of(struct task *t);
+/* ---- rooms ---- */
 
-/* ---- messages ---- */
+static void worker_next(struct worker *w);
 
-static struct room_gap *gap_of(struct task *t)
+static void room_failed(struct task *t, const struct fault *f)
 {
-	struct catching *f = task_frame(t);
+	struct worker *w = task_subject(t);
 
-	return &f->gaps[f->at];
+	w->err = f->err;
+	state.next = state.count; /* all begin again */
+	task_end(t);
 }
 
-static void room_done(struct task *t)
+static void room_ended(struct task *t)
 {
-	struct catching *f = task_frame(t);
-	int64_t chat_id = gap_of(t)->chat_id;
-
-	room_caught_up(gap_of(t));
-	key_room_look(chat_id);
-	f->at++;
-	task_next(t, room_next);
+	worker_next(task_subject(t));
 }
 
-static bool replay(struct task *t, const struct message *m)
+static void worker_next(struct worker *w)
 {
-	const struct catching *f = task_frame(t);
-	const struct room_gap *g = gap_of(t);
-	struct buf b = {0};
-	struct json_out j;
-	bool ok;
+	static const struct task_ops ops = {room_failed, room_ended};
 
-	json_out_init(&j, &b);
-	message_write(&j, m, g->chat_id, f->view.chat.name);
-	ok = room_replay(g, m->id, STR("message:new"), buf_view(&b));
-	buf_free(&b);
-	return ok;
-}
-
-static void messages_read(struct task *t)
-{
-	struct catching *f = task_frame(t);
-
-	for (size_t i = 0; i < f->page.count; i++) {
-		if (!replay(t, &f->page.rows[i])) {
-			room_done(t);
-			return;
-		}
-		if (!stream_id_parse(f->page.rows[i].id, &f->from))
-			PANIC("a stream id that is none");
-	}
-	if (f->page.more)
-		task_next(t, messages_next);
+	w->task = NULL;
+	if (state.next == state.count)
+		op_end(&w->op, w->err);
 	else
-		room_done(t);
-}
-
-static void messages_next(struct task *t)
-{
-	struct catching *f = task_frame(t);
-	const struct message_ask ask = {.chat_id = gap_of(t)->chat_id,
-		.since = SINCE_START,
-		.after = arena_printf(task_arena(t), "%llu-%llu", (unsigned long long)f->from.ms,
-			(unsigned long long)f->from.seq),
-		.limit = PAGE};
-
-	message_read(t, &ask, &f->page, messages_read);
-}
-
-static void chat_seen(struct task *t)
-{
-	if (task_err(t) == ERR_CHAT_NOT_FOUND)
-		room_done(t);
-	else if (task_err(t) != OK)
-		task_fail(t, task_err(t));
-	else
-		messages_next(t);
-}
-
-/* ---- epoch and keys: as a join would tell them ---- */
-
-static void key_known(struct task *t)
-{
-	struct catching *f = task_frame(t);
-	struct live *l = live_by_sio(f->sockets[f->socket_at++]);
-	struct buf b = {0};
-
-	if (l && f->blob.blob.p) {
-		buf_printf(&b,
-			"{\"chat_id\":%lld,\"epoch\":%lld,\"blob\":\"" STR_FMT
-			"\",\"from_public_key\":\"" STR_FMT "\"}",
-			(long long)gap_of(t)->chat_id, (long long)f->blob.epoch,
-			STR_ARG(f->blob.blob), STR_ARG(f->blob.from_public_key));
-		live_emit(l, "room:key", buf_view(&b));
-	}
-	buf_free(&b);
-	task_next(t, keys_next);
-}
-
-static void keys_next(struct task *t)
-{
-	struct catching *f = task_frame(t);
-	struct live *l = NULL;
-	char session[LIVE_SESSION_LEN];
-
-	while (f->socket_at < f->socket_count && !(l = live_by_sio(f->sockets[f->socket_at])))
-		f->socket_at++;
-	if (!l) {
-		f->from = gap_of(t)->from;
-		task_catch(t);
-		chat_view(t, gap_of(t)->chat_id, 0, &f->view, chat_seen);
-		return;
-	}
-	live_session(l, session);
-	key_read(t, gap_of(t)->chat_id, live_user(l),
-		arena_str(task_arena(t), str_make(session, sizeof(session))), &f->blob, key_known);
-}
-
-static void tell_epoch(struct live *l, void *arg)
-{
-	live_emit(l, "room:epoch_changed", *(struct str *)arg);
-}
-
-static void epoch_known(struct task *t)
-{
-	struct catching *f = task_frame(t);
-	int64_t chat_id = gap_of(t)->chat_id;
-	struct str data;
-
-	if (task_err(t) == ERR_CHAT_NOT_FOUND) {
-		room_done(t);
-		return;
-	}
-	if (task_err(t) != OK) {
-		task_fail(t, task_err(t));
-		return;
-	}
-	data = arena_printf(task_arena(t), "{\"chat_id\":%lld,\"epoch\":%lld,\"reason\":\"lost\"}",
-		(long long)chat_id, (long long)f->epoch);
-	room_each(chat_id, tell_epoch, &data);
-	keys_next(t);
-}
-
-/* ---- who may stay ---- */
-
-struct putting_out {
-	int64_t chat_id;
-	struct str data;
-};
-
-static void put_out(struct live *l, void *arg)
-{
-	const struct putting_out *p = arg;
-	char session[LIVE_SESSION_LEN];
-
-	if (!live_in_room(l, p->chat_id))
-		return;
-	live_emit(l, "room:kicked", p->data);
-	live_leave(l, p->chat_id);
-	live_session(l, session);
-	presence_owe(p->chat_id, live_user(l), session);
-}
-
-static void misfits_known(struct task *t)
-{
-	struct catching *f = task_frame(t);
-	struct putting_out p = {.chat_id = gap_of(t)->chat_id};
-
-	p.data = arena_printf(
-		task_arena(t), "{\"chat_id\":%lld,\"reason\":\"kick\"}", (long long)p.chat_id);
-	for (size_t i = 0; i < f->misfits.count; i++)
-		person_each(f->misfits.v[i], put_out, &p);
-	task_catch(t);
-	epoch_current(t, p.chat_id, &f->epoch, epoch_known);
-}
-
-static void count_socket(struct live *l, void *arg)
-{
-	(void)l;
-	++*(size_t *)arg;
-}
-
-static void list_socket(struct live *l, void *arg)
-{
-	struct catching *f = arg;
-
-	f->sockets[f->socket_count++] = live_sio(l);
-	f->people.v[f->people.count++] = live_user(l);
+		w->task = catch_up_room(&state.gaps[state.next++], &ops, w);
 }
 
 static void all_done(struct task *t)
@@ -246,21 +80,24 @@ static void all_done(struct task *t)
 	task_end(t);
 }
 
-static void room_next(struct task *t)
+static void rooms_begin(struct task *t)
 {
-	struct catching *f = task_frame(t);
-	size_t n = 0;
+	for (size_t i = 0; i < ROOMS_AT_ONCE && state.next < state.count; i++) {
+		struct worker *w = &state.workers[i];
 
-	if (f->at == f->count) {
-		all_done(t);
-		return;
+		w->err = OK;
+		op_begin(t, &w->op, OP_READ, all_done);
+		worker_next(w);
 	}
-	room_each(gap_of(t)->chat_id, count_socket, &n);
-	f->sockets = arena_array(task_arena(t), sio_id, n + 1);
-	f->people.v = arena_array(task_arena(t), int64_t, n + 1);
-	f->socket_count = f->socket_at = f->people.count = 0;
-	room_each(gap_of(t)->chat_id, list_socket, f);
-	room_misfits(t, gap_of(t)->chat_id, &f->people, &f->misfits, misfits_known);
+	if (state.count == 0)
+		task_next(t, all_done);
+}
+
+static void rooms_end(void)
+{
+	for (size_t i = 0; i < ROOMS_AT_ONCE; i++)
+		if (state.workers[i].task)
+			task_end(state.workers[i].task);
 }
 
 /* ---- sessions ---- */
@@ -273,9 +110,8 @@ static void count_gap(const struct room_gap *g, void *arg)
 
 static void copy_gap(const struct room_gap *g, void *arg)
 {
-	struct catching *f = arg;
-
-	f->gaps[f->count++] = *g;
+	(void)arg;
+	state.gaps[state.count++] = *g;
 }
 
 static void end_dead(struct socket *s, void *arg)
@@ -296,10 +132,10 @@ static void sessions_known(struct task *t)
 
 	presence_each(end_dead, &f->dead);
 	rooms_behind_each(count_gap, &n);
-	f->gaps = arena_array(task_arena(t), struct room_gap, n + 1);
-	f->count = f->at = 0;
-	rooms_behind_each(copy_gap, f);
-	room_next(t);
+	state.gaps = arena_array(task_arena(t), struct room_gap, n + 1);
+	state.count = state.next = 0;
+	rooms_behind_each(copy_gap, NULL);
+	rooms_begin(t);
 }
 
 struct hashes {
@@ -358,8 +194,10 @@ static void catch_up(task_fn *first);
 
 static void catch_up_ended(struct task *t)
 {
-	if (state.task == t)
-		state.task = NULL;
+	if (state.task != t)
+		return;
+	state.task = NULL;
+	state.next = state.count; /* the list of gaps goes with the task */
 }
 
 static void again(struct task *t)
@@ -392,6 +230,7 @@ static void on_lost(void)
 {
 	if (state.task)
 		task_end(state.task);
+	rooms_end();
 	state.done = false;
 }
 

@@ -3,7 +3,7 @@
  *   sockets.c         requests under /socket.io/, what the server asks of hub/sio, session ends,
  * drain socket_connect.c  CONNECT: credential, limits, the session's seat -> accepted, chat:list
  *   event.c           events of clients as tasks; flood
- *   catch_up.c        the bus; what sockets missed while it was away
+ *   catch_up.c        the bus; what sockets missed while it was away (a room: catch_up_room.c)
  *   presence.c        what Redis is told of sockets and rooms; the lease of the process
  *   rooms.c           room:*
  *   bot_sockets.c     the namespace "/bot" (api/bot_socket.h)
@@ -80,6 +80,8 @@ void presence_renew(struct task *t, bool *same, task_fn *next);
 /* ---- catch_up.c: the bus, and what its sockets missed while it was away ---- */
 enum err bus_begin(struct str *why) MUST_CHECK; /* after redis_start */
 bool bus_caught_up(void);
+/* catch_up_room.c: a task that brings the sockets of one room up to date. */
+struct task *catch_up_room(const struct room_gap *g, const struct task_ops *ops, void *subject);
 
 /* ---- event.c ---- */
 void event_serve(struct socket *s, const struct sio_event *e);

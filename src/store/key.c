@@ -74,16 +74,19 @@ static void fail_of(struct task *t, const struct key_answer *a)
 	}
 }
 
+/* "blob public-key" */
+static void blob_set(struct key_blob *b, struct str text)
+{
+	b->blob = str_cut(&text, ' ');
+	b->from_public_key = text;
+}
+
 static void read_done(struct task *t)
 {
 	const struct key_call *f = task_frame(t);
-	struct str rest = f->answer.text;
 
 	*f->blob = (struct key_blob){.epoch = f->answer.a};
-	if (rest.p) {
-		f->blob->blob = str_cut(&rest, ' ');
-		f->blob->from_public_key = rest;
-	}
+	blob_set(f->blob, f->answer.text);
 	task_return(t);
 }
 
@@ -99,6 +102,25 @@ void key_read(struct task *t, int64_t chat_id, int64_t user_id, struct str sessi
 	redis_arg_i64(t, &a, user_id);
 	redis_arg(&a, arena_str(task_arena(t), session)); /* a step may run its script again */
 	key_step(t, chat_id, SCRIPT_KEY_READ, &a, &f->answer, read_done);
+}
+
+static enum err decode_blob(struct task *t, const struct redis_value *v, void *out)
+{
+	blob_set(out, arena_str(task_arena(t), redis_str(v)));
+	return OK;
+}
+
+void key_blob_of(struct task *t, int64_t chat_id, int64_t user_id, struct str session,
+	struct key_blob *out, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("HGET"));
+	redis_key(
+		t, &a, "portal:e2ee:chatkey:%lld:%lld", (long long)chat_id, (long long)out->epoch);
+	redis_arg(&a,
+		arena_printf(task_arena(t), "%lld:" STR_FMT, (long long)user_id, STR_ARG(session)));
+	redis_call(t, OP_READ, &a, decode_blob, out, next);
 }
 
 static void sender_args(struct task *t, struct redis_args *a, const struct key_sender *from)

@@ -39,6 +39,10 @@ struct key_blob {
  * sure that the person may see the chat. */
 void key_read(struct task *t, int64_t chat_id, int64_t user_id, struct str session,
 	struct key_blob *out, task_fn *next);
+/* The same for an epoch that the caller knows (out->epoch): one operation, so that many run side by
+ * side. */
+void key_blob_of(struct task *t, int64_t chat_id, int64_t user_id, struct str session,
+	struct key_blob *out, task_fn *next);
 
 struct key_sender {
 	int64_t chat_id, epoch; /* the epoch that it takes for the current one */
