@@ -253,7 +253,7 @@ export async function connect(p, person, { by = 'cookie', wait = true, ...option
   return s;
 }
 
-// `stores`: those of makeStores, with a schema; else fresh ones.
+// `stores`: those of makeStores or ownStores, with a schema; else fresh ones.
 export async function startPortal(env = {}, { stores } = {}) {
   if (!stores) {
     stores = await makeStores();

@@ -58,8 +58,8 @@ class Room {
 }
 
 // honest: false never shares; lies: shares blobs that do not open. `reuse`: another socket of the same
-// session, with its key pair.
-export async function connectKeys(portal, person, { process = portal, honest = true, lies = false, reuse, post = true } = {}) {
+// session, with its key pair. `heard`: told of each message:new, which is not kept in `events` then.
+export async function connectKeys(portal, person, { process = portal, honest = true, lies = false, reuse, post = true, heard } = {}) {
   const pair = reuse?.pair ?? nacl.box.keyPair();
   const c = { person, pair, get publicKey() { return b64(c.pair.publicKey); }, rooms: new Map(), asked: [], events: [], honest, lies, errors: [] };
   c.socket = io(process.url, { transports: ['websocket'], auth: { session: person.token }, forceNew: true, reconnection: false });
@@ -102,7 +102,8 @@ export async function connectKeys(portal, person, { process = portal, honest = t
   };
 
   c.socket.onAny((event, d) => {
-    c.events.push([event, d]);
+    if (event === 'message:new' && heard) heard(d);
+    else c.events.push([event, d]);
     const r = d?.chat_id && room(d.chat_id);
     if (event === 'room:key') take(d.chat_id, d.epoch, d.blob, d.from_public_key);
     if (event === 'room:epoch_changed' && d.epoch > r.epoch) {
@@ -175,6 +176,7 @@ export async function connectKeys(portal, person, { process = portal, honest = t
   };
   c.close = () => {
     c.socket.disconnect();
+    c.events.length = 0;
     for (const r of c.rooms.values()) {
       r.joined = false;
       r.clock();

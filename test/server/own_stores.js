@@ -1,14 +1,14 @@
 // A PostgreSQL and a Redis of one test's own, to kill, freeze and empty.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { readdirSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import Redis from 'ioredis';
 import pg from 'pg';
-import { portalctl, until } from './harness.js';
+import { pgOptions, portalctl, until } from './harness.js';
 
 const run = promisify(execFile);
 
@@ -26,11 +26,18 @@ export async function ownStores() {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'pt-'));
   await chmod(dir, 0o777);
   const data = path.join(dir, 'pg');
+  const redisDir = path.join(dir, 'redis');
+  await mkdir(redisDir);
   const bin = postgresBin();
   await run(...asUser(`${bin}/initdb`, ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']));
-  const stores = { dir, pg: null, redis: null };
   const databaseUrl = `postgresql:///postgres?host=${dir}&user=postgres&port=5432`;
   const redisSocket = path.join(dir, 'redis.sock');
+  const stores = { dir, pgDir: data, redisDir, databaseUrl, redisUrl: `unix://${redisSocket}?db=0` };
+  // For a look from outside; they connect when they are used.
+  stores.db = new pg.Pool({ ...pgOptions(databaseUrl), max: 4 });
+  stores.redis = new Redis({ path: redisSocket, lazyConnect: true });
+  for (const client of [stores.db, stores.redis]) client.on('error', () => {}); // tests kill on purpose
+  stores.dumpPg = async () => (await run(...asUser(`${bin}/pg_dump`, ['-h', dir, '-U', 'postgres', 'postgres']), { maxBuffer: 1 << 28, encoding: 'buffer' })).stdout;
 
   stores.startPg = async () => {
     const [command, args] = asUser(`${bin}/postgres`, ['-D', data, '-k', dir, '-c', 'listen_addresses=', '-c', 'fsync=off', '-c', 'max_connections=60']);
@@ -52,7 +59,7 @@ export async function ownStores() {
     stores.pgPid = Number((await readFile(path.join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
   };
   stores.startRedis = async () => {
-    const child = spawn('redis-server', ['--port', '0', '--unixsocket', redisSocket, '--save', '', '--appendonly', 'no', '--dir', dir], { stdio: 'ignore' });
+    const child = spawn('redis-server', ['--port', '0', '--unixsocket', redisSocket, '--save', '', '--appendonly', 'no', '--dir', redisDir], { stdio: 'ignore' });
     child.done = once(child, 'exit');
     stores.redisChild = child;
     await until(async () => {
@@ -99,10 +106,10 @@ export async function ownStores() {
   stores.thawRedis = () => stores.redisChild.kill('SIGCONT');
 
   await Promise.all([stores.startPg(), stores.startRedis()]);
-  stores.databaseUrl = databaseUrl;
-  stores.redisUrl = `unix://${redisSocket}?db=0`;
   await portalctl(stores, ['migrate']);
   stores.release = async () => {
+    stores.redis.disconnect();
+    await stores.db.end();
     if (stores.redisChild.exitCode === null && stores.redisChild.signalCode === null) await stores.killRedis();
     if (stores.pgChild.exitCode === null && stores.pgChild.signalCode === null) await stores.killPg();
     await rm(dir, { recursive: true, force: true });
