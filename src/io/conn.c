@@ -144,6 +144,15 @@ static void on_gone(uv_handle_t *h)
 	free(c);
 }
 
+/* Who does not read is reset: what the kernel still has for it, up to megabytes, would stay for
+ * minutes otherwise, and it would never learn that it was dropped. */
+static void handle_close(struct conn *c)
+{
+	if (c->reason != CONN_OVERFLOW || c->peer.unix_peer ||
+		uv_tcp_close_reset(&c->uv.tcp, on_gone) != 0)
+		uv_close(&c->uv.handle, on_gone);
+}
+
 static void conn_kill(struct conn *c)
 {
 	c->state = ST_GONE;
@@ -152,7 +161,7 @@ static void conn_kill(struct conn *c)
 	buf_free(&c->kept);
 	slots_remove(&conns.ids, c->id);
 	conns.stats.open--;
-	uv_close(&c->uv.handle, on_gone);
+	handle_close(c);
 }
 
 static void on_timer(struct timer *t)

@@ -26,7 +26,7 @@ enum conn_reason {
 	CONN_DONE,  /* we are finished; what is queued is still sent */
 	CONN_TIMEOUT,
 	CONN_PROTOCOL, /* the peer broke the protocol; what is queued is still sent */
-	CONN_OVERFLOW, /* output queue beyond its hard limit */
+	CONN_OVERFLOW, /* output queue beyond its hard limit, or too long; the peer is reset */
 	CONN_SHUTDOWN  /* the process stops */
 };
 const char *conn_reason_name(enum conn_reason r);

@@ -296,6 +296,8 @@ static void too_much_output_closes(void **state)
 	rig_until(rig_closed);
 	assert_int_equal(rig.reason, CONN_OVERFLOW);
 	rig_until(rig_none_open);
+	rig_until(rig_ended);
+	assert_true(rig.client_reset); /* nothing is left with the kernel for it either */
 	free(big);
 }
 
