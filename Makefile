@@ -77,12 +77,13 @@ UNIT_HELPER_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(UNIT_HELPERS))
 FUZZ_PROGRAMS := $(patsubst test/fuzz/%.c,$(B)/%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 CONFORMANCE_PROGRAMS := $(patsubst test/conformance/%.c,$(B)/conformance/%,\
 	$(sort $(wildcard test/conformance/*.c)))
+PEER_PROGRAMS := $(patsubst test/server/%.c,$(B)/server/%,$(sort $(wildcard test/server/*.c)))
 LOAD_PROGRAMS := $(patsubst test/load/%.c,$(B)/load/%,$(sort $(wildcard test/load/*.c)))
 
 DEPS_BUILD := build/stamp/build
 GENERATED := build/gen/version.h build/gen/schema.h
 
-.PHONY: build programs units fuzzers conformance loaders deps run test unit server-test fuzz lint \
+.PHONY: build programs units fuzzers conformance peers loaders deps run test unit server-test fuzz lint \
 	format docs docs-check bench bench-quick install clean help FORCE
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -93,6 +94,7 @@ programs: $(PROGRAMS)
 units: $(UNIT_PROGRAMS)
 fuzzers: $(FUZZ_PROGRAMS)
 conformance: $(CONFORMANCE_PROGRAMS)
+peers: $(PEER_PROGRAMS)
 loaders: $(LOAD_PROGRAMS)
 
 $(B)/portald: $(B)/obj/src/main.o $(LIBRARY)
@@ -116,6 +118,12 @@ $(CONFORMANCE_PROGRAMS): $(B)/conformance/%: $(B)/obj/test/conformance/%.o $(ENG
 	$(call say,link $@)
 	mkdir -p $(@D)
 	$(LINK) $(RPATH_TREE) -o $@ $^ $(LIBS)
+
+# Clients of server tests that node cannot be.
+$(PEER_PROGRAMS): $(B)/server/%: $(B)/obj/test/server/%.o
+	$(call say,link $@)
+	mkdir -p $(@D)
+	$(LINK) -o $@ $^
 
 $(LOAD_PROGRAMS): $(B)/load/%: $(B)/obj/test/load/%.o
 	$(call say,link $@)
@@ -205,7 +213,7 @@ run: build/stamp/run ## build, start private stores and portald on 127.0.0.1:808
 
 # Every test. Ends with one line: N passed, M failed.
 test: deps ## everything: unit, server, fuzz, lint, documents (FUZZ_SECONDS=5 each)
-	$(SUB) VARIANT=test programs units conformance
+	$(SUB) VARIANT=test programs units conformance peers
 	$(SUB) VARIANT=fuzz fuzzers
 	$(SUB) VARIANT=release programs loaders
 	$(WITH_STORES) test/dev/test.sh unit server fuzz lint docs size
@@ -215,7 +223,7 @@ unit: build/stamp/test ## unit tests (cmocka, under ASan and UBSan)
 	$(WITH_STORES) test/dev/test.sh unit
 
 server-test: build/stamp/npm ## server tests (node) against real stores; TESTS='test/server/x.test.js …' for some
-	$(SUB) VARIANT=test programs conformance
+	$(SUB) VARIANT=test programs conformance peers
 	$(WITH_STORES) test/dev/test.sh server
 
 fuzz: build/stamp/test ## fuzzers, FUZZ_SECONDS each

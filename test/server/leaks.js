@@ -22,11 +22,14 @@ function base64Forms(bytes) {
 export class Needles {
   #starts = new Uint8Array(1 << 21); // a bit for each three bytes that a form begins with
   #forms = new Map(); // the three bytes -> [{name, bytes}]
+  #known = new Set();
   longest = 0;
 
   add(name, secret) {
     const bytes = Buffer.from(secret);
     const hex = bytes.toString('hex');
+    if (this.#known.has(hex)) return;
+    this.#known.add(hex);
     const texts = new Set([hex, hex.toUpperCase(), ...base64Forms(bytes)]);
     for (const form of [bytes, ...[...texts].map((t) => Buffer.from(t))]) {
       const start = form.readUIntBE(0, 3);
