@@ -216,9 +216,8 @@ static enum err check_stores(struct check *k)
 	if (c->redis_url.n == 0)
 		return REFUSE(
 			k, "REDIS_URL is required: where Redis is, as redis://127.0.0.1:6379/0");
-	if (!str_starts(c->redis_url, STR("redis://")) &&
-		!str_starts(c->redis_url, STR("unix:///")))
-		return REFUSE(k, "REDIS_URL must begin with redis:// or unix:///");
+	if (!str_starts(c->redis_url, STR("redis://")) && !str_starts(c->redis_url, STR("unix://")))
+		return REFUSE(k, "REDIS_URL must begin with redis:// or unix://");
 	return OK;
 }
 

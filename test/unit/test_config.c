@@ -253,8 +253,10 @@ static void stores_are_required(void **state)
 		"REDIS_URL is required");
 	stops_env((const struct pair[]){{"DATABASE_URL", "x"}, {"REDIS_URL", "http://pw@h"},
 			  {NULL, NULL}},
-		"REDIS_URL must begin with redis:// or unix:///");
+		"REDIS_URL must begin with redis:// or unix://");
 	assert_null(strstr(why.p, "pw"));
+	loads_env((const struct pair[]){{"DATABASE_URL", "x"},
+		{"REDIS_URL", "unix://user:word@/run/redis.sock?db=1"}, {NULL, NULL}});
 	loads({"REDIS_URL_FILE", NULL}); /* unset */
 }
 
