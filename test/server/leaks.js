@@ -106,15 +106,19 @@ async function* postgresOf({ dumpPg, pgDir, db }) {
   yield* filesUnder(pgDir);
 }
 
-// `stores` are own_stores.js'. What each place was searched for is told as "place: name".
-export async function leaks(needles, { stores, processes }) {
+const sources = {
+  memory: async function* ({ processes }, overlap) {
+    for (const p of processes) yield* memoryOf(p.child.pid, overlap);
+  },
+  Redis: ({ stores }) => redisOf(stores),
+  PostgreSQL: ({ stores }) => postgresOf(stores),
+  logs: ({ processes }) => processes.map((p) => Buffer.from(JSON.stringify(p.logs))),
+};
+
+// `where` is {stores (own_stores.js'), processes}. Gives "place: name" of each that was found.
+export async function leaks(needles, where, places = Object.keys(sources)) {
   const found = new Set();
-  const search = async (place, pieces) => {
-    for await (const piece of pieces) for (const name of needles.in(piece)) found.add(`${place}: ${name}`);
-  };
-  for (const p of processes) await search('memory', memoryOf(p.child.pid, needles.longest));
-  await search('Redis', redisOf(stores));
-  await search('PostgreSQL', postgresOf(stores));
-  await search('logs', processes.map((p) => Buffer.from(JSON.stringify(p.logs))));
+  for (const place of places)
+    for await (const piece of sources[place](where, needles.longest)) for (const name of needles.in(piece)) found.add(`${place}: ${name}`);
   return [...found].sort();
 }
