@@ -144,15 +144,6 @@ static void on_gone(uv_handle_t *h)
 	free(c);
 }
 
-/* Who does not read is reset: what the kernel still has for it, up to megabytes, would stay for
- * minutes otherwise, and it would never learn that it was dropped. */
-static void handle_close(struct conn *c)
-{
-	if (c->reason != CONN_OVERFLOW || c->peer.unix_peer ||
-		uv_tcp_close_reset(&c->uv.tcp, on_gone) != 0)
-		uv_close(&c->uv.handle, on_gone);
-}
-
 static void conn_kill(struct conn *c)
 {
 	c->state = ST_GONE;
@@ -161,7 +152,11 @@ static void conn_kill(struct conn *c)
 	buf_free(&c->kept);
 	slots_remove(&conns.ids, c->id);
 	conns.stats.open--;
-	handle_close(c);
+	/* Who does not read is reset: the kernel would keep megabytes for it, and its end from it.
+	 */
+	if (c->reason != CONN_OVERFLOW || c->peer.unix_peer ||
+		uv_tcp_close_reset(&c->uv.tcp, on_gone) != 0)
+		uv_close(&c->uv.handle, on_gone);
 }
 
 static void on_timer(struct timer *t)
@@ -180,8 +175,7 @@ static void on_timer(struct timer *t)
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)
 {
-	(void)h;
-	(void)suggested;
+	(void)h, (void)suggested;
 	*b = uv_buf_init(conns.read, sizeof(conns.read));
 }
 
@@ -258,8 +252,7 @@ static void on_ready(struct ready *r)
 	reading_update(c);
 }
 
-/* A reset that came behind the end of the stream: the kernel tells of the end first, and of the
- * reset to nobody who does not ask. */
+/* A reset that came behind the end of the stream is told only to who asks. */
 static bool reset_waits(const struct conn *c)
 {
 	int error = 0;
