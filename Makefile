@@ -78,7 +78,14 @@ FUZZ_PROGRAMS := $(patsubst test/fuzz/%.c,$(B)/%,$(sort $(wildcard test/fuzz/fuz
 CONFORMANCE_PROGRAMS := $(patsubst test/conformance/%.c,$(B)/conformance/%,\
 	$(sort $(wildcard test/conformance/*.c)))
 PEER_PROGRAMS := $(patsubst test/server/%.c,$(B)/server/%,$(sort $(wildcard test/server/*.c)))
-LOAD_PROGRAMS := $(patsubst test/load/%.c,$(B)/load/%,$(sort $(wildcard test/load/*.c)))
+# Two programs of one folder: what proves a history (check*.c), and what makes one. The clients are an
+# archive of their own, for benchmarks.
+CLIENT := $(B)/libclient.a
+CLIENT_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/client*.c)))
+CHECK_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/check*.c)))
+LOAD_OBJECTS := $(filter-out $(CLIENT_OBJECTS) $(CHECK_OBJECTS),\
+	$(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/*.c))))
+LOAD_PROGRAMS := $(if $(LOAD_OBJECTS),$(B)/portal-load) $(if $(CHECK_OBJECTS),$(B)/portal-check)
 
 DEPS_BUILD := build/stamp/build
 GENERATED := build/gen/version.h build/gen/schema.h
@@ -125,10 +132,13 @@ $(PEER_PROGRAMS): $(B)/server/%: $(B)/obj/test/server/%.o
 	mkdir -p $(@D)
 	$(LINK) -o $@ $^
 
-$(LOAD_PROGRAMS): $(B)/load/%: $(B)/obj/test/load/%.o
+$(B)/portal-load: $(LOAD_OBJECTS) $(CLIENT) $(ENGINE)
 	$(call say,link $@)
-	mkdir -p $(@D)
-	$(LINK) $(RPATH_TREE) -o $@ $^ -lm
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(B)/portal-check: $(CHECK_OBJECTS) $(ENGINE)
+	$(call say,link $@)
+	$(LINK) -o $@ $^ $(LIBS)
 
 # Made anew each time: an archive keeps the members of deleted sources otherwise. The list of its
 # members is a prerequisite, so that a deleted source counts as a change.
@@ -138,6 +148,9 @@ $(LIBRARY): $(LIBRARY_OBJECTS) $(B)/library.list
 $(ENGINE): $(ENGINE_OBJECTS) $(B)/engine.list
 	rm -f $@
 	ar rcs $@ $(ENGINE_OBJECTS)
+$(CLIENT): $(CLIENT_OBJECTS)
+	rm -f $@
+	ar rcs $@ $^
 $(B)/library.list: FORCE
 	mkdir -p $(@D)
 	echo $(LIBRARY_OBJECTS) | cmp -s - $@ || echo $(LIBRARY_OBJECTS) >$@
