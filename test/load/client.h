@@ -131,5 +131,7 @@ int64_t slice_i64(struct str value, int64_t otherwise); /* an integer, or what i
  */
 bool slice_next(struct str *rest, struct str *value);
 struct str slice_inside(struct str array); /* what stands between [ and ]; NULL p when no array */
+/* The same over the members of an object: begin with *rest = the object, braces and all. */
+bool slice_member(struct str *rest, struct str *key, struct str *value);
 
 #endif

@@ -242,34 +242,39 @@ static const char *value_skip(const char *p, const char *end)
 	return p;
 }
 
+bool slice_member(struct str *rest, struct str *key, struct str *value)
+{
+	const char *p, *end, *q;
+
+	if (rest->n == 0)
+		return false;
+	end = rest->p + rest->n;
+	p = space_skip(rest->p, end);
+	if (p < end && (*p == '{' || *p == ','))
+		p = space_skip(p + 1, end);
+	if (p == end || *p != '"')
+		return false;
+	q = string_skip(p + 1, end);
+	*key = str_make(p + 1, (size_t)(q - p) - 2);
+	p = space_skip(q, end);
+	if (p == end || *p != ':')
+		return false;
+	p = space_skip(p + 1, end);
+	q = value_skip(p, end);
+	*rest = str_make(q, (size_t)(end - q));
+	while (q > p && (q[-1] == ' ' || q[-1] == '\n' || q[-1] == '\r' || q[-1] == '\t'))
+		q--;
+	*value = str_make(p, (size_t)(q - p));
+	return true;
+}
+
 struct str slice_get(struct str object, const char *key)
 {
-	const char *p = object.p ? object.p : "", *end = p + object.n;
-	size_t n = strlen(key);
+	struct str wanted = str_of(key), name, value;
 
-	p = space_skip(p, end);
-	if (p == end || *p != '{')
-		return STR_NULL;
-	for (p = space_skip(p + 1, end); p < end && *p == '"'; p = space_skip(p, end)) {
-		const char *name = p + 1, *name_end, *value;
-
-		p = string_skip(name, end);
-		name_end = p - 1;
-		p = space_skip(p, end);
-		if (p == end || *p != ':')
-			break;
-		value = space_skip(p + 1, end);
-		p = value_skip(value, end);
-		if ((size_t)(name_end - name) == n && memcmp(name, key, n) == 0) {
-			while (p > value &&
-				(p[-1] == ' ' || p[-1] == '\n' || p[-1] == '\r' || p[-1] == '\t'))
-				p--;
-			return str_make(value, (size_t)(p - value));
-		}
-		p = space_skip(p, end);
-		if (p < end && *p == ',')
-			p = space_skip(p + 1, end);
-	}
+	while (slice_member(&object, &name, &value))
+		if (str_eq(name, wanted))
+			return value;
 	return STR_NULL;
 }
 

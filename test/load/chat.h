@@ -1,0 +1,77 @@
+/* Private to the scenario chat: chat.c is the course of it, chat_client.c one client, chat_code.c
+ * the messages' content. */
+#ifndef LOAD_CHAT_H
+#define LOAD_CHAT_H
+
+#include "run.h"
+
+struct room {
+	int64_t id;
+	uint64_t acked; /* messages of this run */
+};
+
+struct stream_at { /* a place in a stream: a message's id */
+	uint64_t ms, seq;
+};
+
+struct client;
+
+struct seat { /* a client in a room */
+	struct client *client;
+	struct room *room;
+	struct stream_at last; /* the newest message it has */
+	int64_t epoch, keyed;  /* keyed: the epoch that it has a key of */
+	uint64_t received;     /* messages of this run */
+	bool joined, joining, was_ready;
+	bool paging; /* the history behind a join is being read; what comes live waits in `held` */
+	struct buf held; /* JSON items with commas */
+};
+
+struct client {
+	struct sock *sock;
+	struct person *person;
+	struct timer timer; /* looks after what is missing */
+	unsigned index;
+	uint32_t connection;  /* its number, from 1 */
+	uint32_t next;        /* number of the message at hand */
+	bool posted, posting; /* its public key */
+	bool in_flight, sent; /* of the message at hand */
+	bool open;
+	char public_key[45], session[17];
+	struct seat *seats; /* run.o.rooms_each of them */
+};
+
+struct chat {
+	struct room *rooms;
+	struct client *clients;
+	struct seat *seats;
+	size_t connected, ready; /* clients begun; seats joined and keyed for the first time */
+	int64_t last_receive_ns;
+};
+extern struct chat chat;
+
+/* chat.c */
+int64_t message_due(const struct client *c, uint32_t number); /* ns; INT64_MAX: never */
+void seat_ready(void); /* one more seat is joined and keyed */
+
+/* chat_client.c */
+void client_open(struct client *c);
+void client_close(struct client *c); /* for good; tells the history where it was */
+void client_send(struct client *c);  /* the next message, when it is due and may leave */
+
+/* chat_code.c */
+struct stamp { /* what a message carries in its ct */
+	uint32_t run, client, number, room;
+	int64_t due_ns;
+};
+#define CLIENT_ID_MAX 37
+void content_setup(size_t bytes); /* of a message before encryption */
+void content_teardown(void);
+/* A CiphertextV2 bundle as a JSON string, with its quotes. */
+void content_put(struct buf *b, int64_t epoch, const struct stamp *s);
+bool content_read(struct str json_string, struct stamp *out); /* false: none of this program's */
+void client_id_write(char out[CLIENT_ID_MAX], uint32_t client, uint32_t number);
+bool client_id_read(struct str text, uint32_t *client, uint32_t *number); /* of this run only */
+struct str random_base64(char *out, size_t bytes); /* out: 4 characters for every 3 bytes */
+
+#endif
