@@ -226,7 +226,7 @@ run: build/stamp/run ## build, start private stores and portald on 127.0.0.1:808
 
 # Every test. Ends with one line: N passed, M failed.
 test: deps ## everything: unit, server, fuzz, lint, documents (FUZZ_SECONDS=5 each)
-	$(SUB) VARIANT=test programs units conformance peers
+	$(SUB) VARIANT=test programs units conformance peers loaders
 	$(SUB) VARIANT=fuzz fuzzers
 	$(SUB) VARIANT=release programs loaders
 	$(WITH_STORES) test/dev/test.sh unit server fuzz lint docs size
@@ -236,7 +236,7 @@ unit: build/stamp/test ## unit tests (cmocka, under ASan and UBSan)
 	$(WITH_STORES) test/dev/test.sh unit
 
 server-test: build/stamp/npm ## server tests (node) against real stores; TESTS='test/server/x.test.js …' for some
-	$(SUB) VARIANT=test programs conformance peers
+	$(SUB) VARIANT=test programs conformance peers loaders
 	$(WITH_STORES) test/dev/test.sh server
 
 fuzz: build/stamp/test ## fuzzers, FUZZ_SECONDS each

@@ -1,4 +1,6 @@
-// A PostgreSQL and a Redis of one test's own, to kill, freeze and empty.
+// A PostgreSQL and a Redis of one test's own, to kill, freeze and empty. Redis keeps nothing, unless
+// `durable`: then each write is on disk before it is answered (appendfsync always), and a Redis that is
+// started again has all that was answered. PostgreSQL has what it committed: only its processes die.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -22,7 +24,7 @@ function postgresBin() {
 const asUser = (command, args) => 
   (process.getuid() === 0 ? ['setpriv', ['--reuid=postgres', '--regid=postgres', '--init-groups', '--', command, ...args]] : [command, args]);
 
-export async function ownStores() {
+export async function ownStores({ durable = false } = {}) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'pt-'));
   await chmod(dir, 0o777);
   const data = path.join(dir, 'pg');
@@ -38,6 +40,7 @@ export async function ownStores() {
   stores.redis = new Redis({ path: redisSocket, lazyConnect: true });
   for (const client of [stores.db, stores.redis]) client.on('error', () => {}); // tests kill on purpose
   stores.dumpPg = async () => (await run(...asUser(`${bin}/pg_dump`, ['-h', dir, '-U', 'postgres', 'postgres']), { maxBuffer: 1 << 28, encoding: 'buffer' })).stdout;
+  const persistence = durable ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
 
   stores.startPg = async () => {
     const [command, args] = asUser(`${bin}/postgres`, ['-D', data, '-k', dir, '-c', 'listen_addresses=', '-c', 'fsync=off', '-c', 'max_connections=60']);
@@ -59,7 +62,7 @@ export async function ownStores() {
     stores.pgPid = Number((await readFile(path.join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
   };
   stores.startRedis = async () => {
-    const child = spawn('redis-server', ['--port', '0', '--unixsocket', redisSocket, '--save', '', '--appendonly', 'no', '--dir', redisDir], { stdio: 'ignore' });
+    const child = spawn('redis-server', ['--port', '0', '--unixsocket', redisSocket, '--save', '', ...persistence, '--dir', redisDir], { stdio: 'ignore' });
     child.done = once(child, 'exit');
     stores.redisChild = child;
     await until(async () => {
@@ -97,6 +100,8 @@ export async function ownStores() {
     stores.redisChild.kill('SIGKILL');
     await stores.redisChild.done;
   };
+  // Started again it has nothing. Only while it is not running.
+  stores.forgetRedis = () => rm(path.join(redisDir, 'appendonlydir'), { recursive: true, force: true });
   stores.freezePg = async () => {
     stores.frozen = await pgPids();
     signal(stores.frozen, 'SIGSTOP');
