@@ -113,7 +113,7 @@ int64_t presence_in_room(int64_t user_id, const char session[SESSION_ID_LEN], in
 	LIST_FOREACH (node, &p->sockets) {
 		struct live *l = live_by_sio(LIST_ITEM(node, struct socket, of_session)->id);
 
-		n += l && live_in_room(l, chat_id);
+		n += l && live_is_present(l, chat_id);
 	}
 	return n;
 }
@@ -367,6 +367,18 @@ static void process_new(void)
 	room_setup(config.roster_max, presence_process());
 }
 
+/* The new process has its lease before anybody comes back to it: others take who is present only
+ * through a process without one for gone. */
+static void renewed_as_new(struct task *t)
+{
+	const struct renew *f = task_frame(t);
+
+	marker_same(f->lease.marker);
+	self.leased_since = clock_ms();
+	self.leased = true;
+	task_return(t);
+}
+
 static void renewed(struct task *t)
 {
 	struct renew *f = task_frame(t);
@@ -376,7 +388,7 @@ static void renewed(struct task *t)
 		log_line(LOG_WARN, "sockets are no longer present: they come back");
 		sio_close_all();
 		process_new();
-		task_return(t);
+		process_renew(t, presence_process(), false, false, &f->lease, renewed_as_new);
 		return;
 	}
 	if (!self.leased)

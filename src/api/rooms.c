@@ -165,18 +165,17 @@ static void join_entered(struct task *t)
 static void join_enter(struct task *t)
 {
 	struct room_joining *f = task_frame(t);
-	const struct live *l = caller_live(t);
 
-	if (!l) {
+	if (!caller_live(t)) {
 		task_fail(t, ERR_NOT_JOINED);
 		return;
 	}
 	if (!f->entered)
 		arena_defer(task_arena(t), entry_undo, &f->entry);
 	f->entered = true;
+	live_entering(f->join);
 	f->ask.seat.sockets =
-		presence_in_room(f->entry.user_id, f->entry.session, f->entry.chat_id) +
-		(live_in_room(l, f->entry.chat_id) ? 0 : 1);
+		presence_in_room(f->entry.user_id, f->entry.session, f->entry.chat_id);
 	room_enter(t, &f->ask, &f->joined, join_entered);
 }
 

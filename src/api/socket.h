@@ -66,7 +66,7 @@ bool presence_settled(void);       /* Redis has heard of everything */
 void presence_add(struct socket *s);
 void presence_remove(struct socket *s);           /* Redis is told */
 int64_t presence_sockets(const struct socket *s); /* of its session, in this process */
-/* Those of them that are in the room. */
+/* Those of them that are in the room, or whose join is at the room's script or behind it. */
 int64_t presence_in_room(int64_t user_id, const char session[SESSION_ID_LEN], int64_t chat_id);
 /* Redis is to hear again how many sockets of the session are in the room. */
 void presence_owe(int64_t chat_id, int64_t user_id, const char session[SESSION_ID_LEN]);

@@ -24,7 +24,7 @@ struct join {
 	sio_id sio;
 	int64_t chat_id;
 	uint64_t serial, loss;
-	bool done;
+	bool done, entered;
 };
 
 static void *must(void *p)
@@ -259,6 +259,13 @@ bool live_in_room(const struct live *l, int64_t chat_id)
 	return m && m->joined;
 }
 
+bool live_is_present(const struct live *l, int64_t chat_id)
+{
+	const struct member *m = member_find(l, chat_id);
+
+	return m && (m->joined || m->joining->entered > 0);
+}
+
 bool room_here(int64_t chat_id)
 {
 	return room_find(chat_id);
@@ -276,10 +283,11 @@ static struct member *join_member(const struct join *j)
 }
 
 /* One of its joins is over; behind the last it gets what has waited. */
-static void join_end(struct member *m)
+static void join_end(struct member *m, const struct join *j)
 {
 	struct kept kept;
 
+	m->joining->entered -= j->entered;
 	if (--m->joining->joins > 0)
 		return;
 	if (!m->joined) {
@@ -298,7 +306,7 @@ static void join_undo(void *join)
 	struct member *m = j->done ? NULL : join_member(j);
 
 	if (m)
-		join_end(m);
+		join_end(m, j);
 }
 
 struct join *live_join(struct task *t, struct live *l, int64_t chat_id, task_fn *next)
@@ -320,6 +328,16 @@ struct join *live_join(struct task *t, struct live *l, int64_t chat_id, task_fn 
 	arena_defer(task_arena(t), join_undo, j);
 	bus_await(t, BUS_ROOM, chat_id, next);
 	return j;
+}
+
+void live_entering(struct join *j)
+{
+	struct member *m = join_member(j);
+
+	if (!m || j->entered)
+		return;
+	j->entered = true;
+	m->joining->entered++;
 }
 
 enum err join_check(const struct join *j)
@@ -347,7 +365,7 @@ void live_joined(struct join *j, struct stream_id cursor)
 	m->joined = true;
 	if (stream_id_compare(cursor, m->cursor) > 0)
 		m->cursor = cursor;
-	join_end(m);
+	join_end(m, j);
 }
 
 /* ---- looking at them ---- */

@@ -54,6 +54,8 @@ struct join; /* in the arena of its task */
 /* An operation of t: subscribes the room's channel, if it is the first here. Undone when t ends
  * without live_joined. In a room that it is in already the socket waits likewise, and stays in. */
 struct join *live_join(struct task *t, struct live *l, int64_t chat_id, task_fn *next);
+/* In the step that runs the room's script, before it: from here on the socket counts as present. */
+void live_entering(struct join *j);
 /* OK: send the ack and call live_joined in the same step. ERR_UNAVAILABLE: the bus was away since
  * live_join; ERR_CONFLICT: the socket has left meanwhile, or is gone. Then what the room's script
  * has done is the caller's to undo. */
@@ -66,6 +68,8 @@ void live_entered(struct join *j, int64_t gate);
 void live_joined(struct join *j, struct stream_id cursor);
 void live_leave(struct live *l, int64_t chat_id); /* nothing when it is not in */
 bool live_in_room(const struct live *l, int64_t chat_id);
+/* It is in, or a join of it has called live_entering: what Redis holds of it may not be taken back. */
+bool live_is_present(const struct live *l, int64_t chat_id);
 bool room_here(int64_t chat_id); /* a socket of this process is in it, or joining */
 
 /* How many sessions are present in a room in all processes, as its script last told (or the bus:

@@ -29,7 +29,7 @@ struct kept { /* zero-initialised is valid and empty */
 struct joining { /* of a member: joins are under way */
 	struct kept kept;
 	uint64_t serial; /* tells a join whether the membership is still its own */
-	uint32_t joins;
+	uint32_t joins, entered; /* entered: those whose room's script may have let it in */
 };
 
 struct member { /* a socket in a room, or on its way in; a socket in many rooms has many */

@@ -371,6 +371,24 @@ test('a socket that goes in the middle of a join leaves nothing behind', async (
   await until(async () => (await portal.redis.exists(`portal:sockets:${alice.id}`)) === 0, 'no sockets');
 });
 
+test('a socket that goes while another of its session comes in does not take that one out of the room', async () => {
+  const chat_id = await publicChat();
+  const alice = await portal.signIn();
+  let old = await connect(portal, alice);
+  const { session_id } = await old.ask('room:join', { chat_id });
+  for (let i = 0; i < 40; i++) {
+    const s = await connect(portal, alice);
+    const joined = s.ask('room:join', { chat_id });
+    if (i % 4) await new Promise((done) => setTimeout(done, i % 4));
+    old.disconnect();
+    assert.ok((await joined).ok);
+    await until(async () => Object.values(await portal.redis.hgetall(`portal:sockets:${alice.id}`))[0] === '1', 'the old one gone');
+    assert.notEqual(await portal.redis.zscore(`portal:room:${chat_id}:joined`, `${alice.id}:${session_id}`), null, `time ${i}`);
+    old = s;
+  }
+  close(old);
+});
+
 test('a process that dies is swept: its people leave', async () => {
   const p = await startProcess(portal.stores, limits);
   const [alice, bob] = [await portal.signIn(), await portal.signIn()];
@@ -421,6 +439,9 @@ test('when Redis came back empty the transports close', async () => {
   await portal.redis.client('KILL', 'TYPE', 'pubsub');
   assert.equal(await s.gone, 'transport close');
   await until(() => s.connected, 'coming back');
+  // Whose lease is missing counts as dead: the process has one before anybody is back.
+  const [held] = Object.keys(await portal.redis.hgetall(`portal:sockets:${alice.id}`));
+  assert.notEqual(await portal.redis.zscore('portal:processes', held.split(':')[1]), null);
   assert.equal((await s.ask('room:join', { chat_id })).ok, true);
   close(s);
 });
