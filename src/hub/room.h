@@ -68,7 +68,8 @@ void live_entered(struct join *j, int64_t gate);
 void live_joined(struct join *j, struct stream_id cursor);
 void live_leave(struct live *l, int64_t chat_id); /* nothing when it is not in */
 bool live_in_room(const struct live *l, int64_t chat_id);
-/* It is in, or a join of it has called live_entering: what Redis holds of it may not be taken back. */
+/* It is in, or a join of it has called live_entering: what Redis holds of it may not be taken back.
+ */
 bool live_is_present(const struct live *l, int64_t chat_id);
 bool room_here(int64_t chat_id); /* a socket of this process is in it, or joining */
 

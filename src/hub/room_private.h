@@ -28,7 +28,7 @@ struct kept { /* zero-initialised is valid and empty */
 
 struct joining { /* of a member: joins are under way */
 	struct kept kept;
-	uint64_t serial; /* tells a join whether the membership is still its own */
+	uint64_t serial;         /* tells a join whether the membership is still its own */
 	uint32_t joins, entered; /* entered: those whose room's script may have let it in */
 };
 

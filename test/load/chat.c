@@ -16,17 +16,19 @@
 #include <uv.h>
 
 #include "base/clock.h"
-#include "history.h"
+#include "base/secret.h"
 
-#define PACE_MS  1
-#define LOOK_MS  100
-#define QUIET_MS 500 /* so that what should not come has time to come */
+#define PACE_MS   1
+#define LOOK_MS   100
+#define EXPLAINED 10
+#define AWAY_MS   2000
+#define QUIET_MS  500 /* what should not come has time to come */
 
 struct chat chat;
 
 static uv_timer_t pace;
 static uint64_t paced; /* messages whose time has come */
-static struct timer connect_timer, look_timer;
+static struct timer connect_timer, look_timer, cut_timer;
 static size_t rooms_made, rooms_left; /* rooms_left: to be deleted */
 
 static void clients_connect(struct timer *t);
@@ -93,6 +95,11 @@ static void rooms_given(void)
 
 /* ---- the clients ---- */
 
+static size_t all_seats(void)
+{
+	return (size_t)(run.o.clients * run.o.rooms_each);
+}
+
 static void clients_make(void)
 {
 	size_t n = (size_t)run.o.clients, each = (size_t)run.o.rooms_each;
@@ -129,16 +136,18 @@ static void clients_connect(struct timer *t)
 
 void seat_ready(void)
 {
-	if (++chat.ready == (size_t)(run.o.clients * run.o.rooms_each))
+	if (++chat.ready == all_seats())
 		run_ready();
 }
 
 static void look(struct timer *t);
+static void cut(struct timer *t);
 
 static void prepare(void)
 {
 	timer_init(&connect_timer, clients_connect);
 	timer_init(&look_timer, look);
+	timer_init(&cut_timer, cut);
 	content_setup((size_t)run.o.bytes);
 	if (run.o.chats) {
 		rooms_given();
@@ -179,8 +188,19 @@ static void on_pace(uv_timer_t *t)
 		client_send(&chat.clients[paced % (uint64_t)run.o.clients]);
 }
 
+/* As networks do: one client, whatever it is doing. */
+static void cut(struct timer *t)
+{
+	const struct client *c = &chat.clients[secret_below((uint32_t)run.o.clients)];
+
+	timer_set(t, 1000 / run.o.cuts);
+	sock_cut(c->sock, secret_below(AWAY_MS));
+}
+
 static void begin(void)
 {
+	if (run.o.cuts > 0)
+		timer_set(&cut_timer, 0);
 	uv_timer_init(loop_uv(), &pace);
 	if (run.o.rate > 0)
 		uv_timer_start(&pace, on_pace, 0, PACE_MS);
@@ -188,23 +208,49 @@ static void begin(void)
 
 /* ---- the end ---- */
 
-/* Everybody has sent what was due and has what was acknowledged. Who was told of a gap may lack
- * some: portal-check knows which. */
+/* Has sent what was due, and has what was acknowledged. Who was told of a gap may lack some:
+ * portal-check knows which. */
+static bool seat_is_settled(const struct seat *s, int64_t now)
+{
+	const struct client *c = s->client;
+
+	return !c->in_flight && message_due(c, c->next) > now && s->joined && !s->paging &&
+	       (run.gaps > 0 || s->received >= s->room->acked);
+}
+
 static bool all_there(void)
 {
 	int64_t now = clock_ns();
 
-	for (size_t i = 0; i < (size_t)run.o.clients; i++) {
-		const struct client *c = &chat.clients[i];
-
-		if (c->in_flight || message_due(c, c->next) <= now)
+	for (size_t i = 0; i < all_seats(); i++)
+		if (!seat_is_settled(&chat.seats[i], now))
 			return false;
-		for (size_t k = 0; k < (size_t)run.o.rooms_each; k++)
-			if (!c->seats[k].joined || c->seats[k].paging ||
-				(run.gaps == 0 && c->seats[k].received < c->seats[k].room->acked))
-				return false;
-	}
 	return true;
+}
+
+static void explain(void)
+{
+	int64_t now = clock_ns();
+
+	for (size_t i = 0, told = 0; i < all_seats() && told < EXPLAINED; i++) {
+		const struct seat *s = &chat.seats[i];
+
+		if (seat_is_settled(s, now))
+			continue;
+		told++;
+		run_note("client %u, chat %lld: %s, epoch %lld, key of %lld, %llu received of "
+			 "%llu, message %u%s",
+			s->client->index, (long long)s->room->id,
+			!s->client->open ? "away"
+			: s->paging      ? "paging"
+			: s->joined      ? "joined"
+					 : "not joined",
+			(long long)s->epoch, (long long)s->keyed, (unsigned long long)s->received,
+			(unsigned long long)s->room->acked, s->client->next,
+			s->client->in_flight ? " in flight"
+			: s->client->sent    ? " to be sent again"
+					     : "");
+	}
 }
 
 static void look(struct timer *t)
@@ -218,6 +264,7 @@ static void look(struct timer *t)
 static void end(void)
 {
 	chat.last_receive_ns = clock_ns();
+	timer_clear(&cut_timer);
 	timer_set(&look_timer, LOOK_MS);
 }
 
@@ -262,4 +309,5 @@ const struct scenario scenario_chat = {.name = "chat",
 	.prepare = prepare,
 	.begin = begin,
 	.end = end,
+	.explain = explain,
 	.release = release};

@@ -98,13 +98,13 @@ static void on_message(struct seat *seat, struct str data)
 {
 	struct item m = item_read(data);
 
-	if (!seat->paging) {
+	if (seat->paging) {
+		if (seat->held.n > 0)
+			buf_char(&seat->held, ',');
+		buf_str(&seat->held, data);
+	} else if (is_behind(stream_read(m.id), seat->paged)) {
 		deliver(seat, &m, "live", true);
-		return;
 	}
-	if (seat->held.n > 0)
-		buf_char(&seat->held, ',');
-	buf_str(&seat->held, data);
 }
 
 /* ---- the history behind a join ---- */
@@ -118,11 +118,12 @@ static void held_deliver(struct seat *seat)
 	struct str rest = buf_view(&held), json;
 
 	seat->paging = false;
+	seat->paged = seat->last;
 	seat->held = (struct buf){0};
 	while (slice_next(&rest, &json)) {
 		struct item m = item_read(json);
 
-		if (is_behind(stream_read(m.id), seat->last))
+		if (is_behind(stream_read(m.id), seat->paged))
 			deliver(seat, &m, "live", false);
 	}
 	buf_free(&held);

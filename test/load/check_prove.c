@@ -283,8 +283,10 @@ static void take_joined(struct proof *p, struct fields *f)
 	struct seat *s = take_seat(p, f);
 	struct id after = field_id(f);
 
-	if (s->joined == 0)
-		s->joined = p->line;
+	if (s->joined == 0 || (!id_is(after) && s->arrival_count == 0))
+		s->joined = p->line; /* who has nothing yet joins as a newcomer each time */
+	else if (!id_is(after))
+		f->bad = true;
 	s->out = 0;
 	if (field_number(f, 1) == 0)
 		return;

@@ -68,6 +68,8 @@ static const struct row {
 	{"--seconds", NULL, &run.o.seconds, 1, 86400, "how long to make load"},
 	{"--settle", NULL, &run.o.settle, 1, 600,
 		"seconds that may pass until everybody has everything"},
+	{"--cuts", NULL, &run.o.cuts, 0, 1000,
+		"connections cut a second; their clients are away for up to 2 s"},
 	{"--connect-rate", NULL, &run.o.connect_rate, 1, 100000, "sockets opened a second"},
 	{"--retry-ms", NULL, &run.o.retry_ms, 1, 60000,
 		"first wait of a client that lost its server"},
@@ -342,6 +344,7 @@ static void on_unsettled(struct timer *t)
 	(void)t;
 	run_note("not settled within %lld s", (long long)run.o.settle);
 	run.unsettled = 1;
+	run.scenario->explain();
 	run_over();
 }
 

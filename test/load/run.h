@@ -20,8 +20,8 @@ struct options {
 	const char *urls[RUN_URLS_MAX];
 	size_t url_count;
 	const char *bot_key, *platform, *host, *chats, *history, *json;
-	int64_t clients, rooms, rooms_each, rate, bytes, seconds, settle, connect_rate, retry_ms,
-		ack_ms;
+	int64_t clients, rooms, rooms_each, rate, bytes, seconds, settle, cuts, connect_rate,
+		retry_ms, ack_ms;
 };
 
 struct person {
@@ -63,6 +63,7 @@ struct scenario {
 	void (*prepare)(void); /* people are signed in; ends with run_ready */
 	void (*begin)(void);   /* load, from run.begun_ns on */
 	void (*end)(void);     /* no new load; ends with run_settled */
+	void (*explain)(void); /* who is not settled: some lines of run_note */
 	void (*release)(void); /* sockets go, what was made is removed; ends with run_released */
 };
 extern const struct scenario scenario_chat;

@@ -50,13 +50,13 @@ async function finished(child) {
   return { code: code ?? signal, out: Buffer.concat(out).toString() };
 }
 
-// A run of 200 people in 10 chats. `hurt` happens once messages have flowed for a second; it gives what
+// A run of 200 people in 10 chats, ten of whom lose their network each second. `hurt` happens once messages have flowed for a second; it gives what
 // portal-load tells and what portal-check says of the history.
 async function talk(name, hurt, { gaps = false } = {}) {
   const history = path.join(stores.dir, `${name}.history`);
   const load = spawn(program('portal-load'), [
     'chat', ...portals.flatMap((p) => ['--url', p.url]), '--bot-key', bot, '--host', host,
-    '--clients', String(PEOPLE), '--rooms', '10', '--rate', '200', '--seconds', '5', '--settle', '20',
+    '--clients', String(PEOPLE), '--rooms', '10', '--rate', '200', '--seconds', '5', '--settle', '20', '--cuts', '10',
     '--retry-ms', '100', '--ack-ms', '2000', '--history', history,
   ], { stdio: ['ignore', 'pipe', 'pipe'] });
   const end = finished(load);
