@@ -117,6 +117,10 @@ $(UNIT_PROGRAMS): $(B)/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELPER_OBJECTS) $(L
 	mkdir -p $(@D)
 	$(LINK) $(RPATH_TREE) -o $@ $^ $(LIBS) -lcmocka
 
+# What the tests of the load programs are about.
+$(B)/unit/test_load_check: $(B)/obj/test/load/check_prove.o
+$(B)/unit/test_load_client: $(B)/obj/test/load/hist.o $(CLIENT)
+
 $(FUZZ_PROGRAMS): $(B)/%: $(B)/obj/test/fuzz/%.o $(LIBRARY)
 	$(call say,link $@)
 	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)

@@ -456,9 +456,9 @@ static void arrivals_prove(
 		const struct message *m = a->message == NO_INDEX ? NULL : &p->messages[a->message];
 		struct mark *mark = m ? &k->messages[a->message] : NULL;
 		size_t gaps = p->gaps ? gaps_before(s, i) : 0;
-		bool again = mark && mark->seat == seat && mark->gaps == gaps;
+		bool again = mark && mark->seat == seat; /* behind a gap it may come again */
 
-		if (again)
+		if (again && mark->gaps == gaps)
 			offend(p, FAULT_DOUBLE, a->line, mark->line);
 		else if (id_compare(a->id, last) <= 0)
 			offend(p, FAULT_DISORDER, a->line, last_line);
