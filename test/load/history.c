@@ -34,8 +34,9 @@ void history(const char *fmt, ...)
 
 bool history_close(void)
 {
+	bool failed = file && ferror(file);
 	FILE *f = file;
 
 	file = NULL;
-	return !f || (!ferror(f) & !fclose(f));
+	return (!f || fclose(f) == 0) && !failed;
 }
