@@ -241,6 +241,15 @@ static bool credential(const struct visitor *v, struct str auth, uint8_t hash[HA
 	return ok;
 }
 
+#ifdef PORTAL_FAULTS
+static void fault_drop(struct task *t)
+{
+	const struct bot_socket *s = task_subject(t);
+
+	sio_close(s->id);
+}
+#endif
+
 void bot_connect(sio_id id, struct str auth)
 {
 	const struct visitor *v = sio_extra(id);
@@ -257,6 +266,9 @@ void bot_connect(sio_id id, struct str auth)
 	s->addr = v->addr;
 	list_add_tail(&bots.all, &s->node);
 	check(s);
+#ifdef PORTAL_FAULTS
+	fault_inject(s->checking, str_of(v->fault), fault_drop);
+#endif
 }
 
 static void lease_write(struct str platform, int64_t ms);

@@ -79,6 +79,23 @@ static int event_flood(struct socket *s)
 							  : 2;
 }
 
+#ifdef PORTAL_FAULTS
+static void fault_drop(struct task *t)
+{
+	struct request *q = request_of(t);
+
+	if (q->socket)
+		sio_close(q->socket->id);
+}
+
+static void event_inject(struct request *q)
+{
+	const struct json *data = json_parse(task_arena(q->task), q->body);
+
+	fault_inject(q->task, json_to_str(json_get(data, FAULT_MEMBER)), fault_drop);
+}
+#endif
+
 static void event_refuse(struct request *q, struct fault f)
 {
 	reply_now(q, &f);
@@ -118,6 +135,9 @@ void event_serve(struct socket *s, const struct sio_event *e)
 		q->body =
 			arena_str(task_arena(q->task), e->body.n > 0 ? e->body.args[0] : STR("{}"));
 		list_add_tail(&s->events, &q->turn);
+#ifdef PORTAL_FAULTS
+		event_inject(q);
+#endif
 	}
 }
 

@@ -265,10 +265,8 @@ static void fault_drop(struct task *t)
 		conn_close(exchange_conn(q->x), CONN_RESET);
 }
 
-/* X-Portal-Fault: drop:K, fail:K or deadline:K */
-static void request_inject(struct request *q, const struct http_request *r)
+void fault_inject(struct task *t, struct str how, void (*drop)(struct task *t))
 {
-	struct str how = http_header(r, "X-Portal-Fault");
 	struct str kind = how.p ? str_cut(&how, ':') : STR_NULL;
 	enum task_fault_kind fault = TASK_FAULT_NONE;
 	int64_t k = 0;
@@ -281,7 +279,7 @@ static void request_inject(struct request *q, const struct http_request *r)
 		fault = TASK_FAULT_FAIL;
 	else if (str_eq(kind, STR("deadline")))
 		fault = TASK_FAULT_DEADLINE;
-	task_fault_inject(q->task, fault, (unsigned)k, fault_drop);
+	task_fault_inject(t, fault, (unsigned)k, drop);
 }
 #endif
 
@@ -323,7 +321,7 @@ static void on_request(struct exchange *x, const struct http_request *r)
 	exchange_set_data(x, q);
 	request_keep(q, r, &m);
 #ifdef PORTAL_FAULTS
-	request_inject(q, r);
+	fault_inject(q->task, http_header(r, FAULT_HEADER), fault_drop);
 #endif
 }
 

@@ -41,6 +41,9 @@ struct visitor {
 	uint8_t token_hash[HASH_LEN];
 	bool has_key, key_formed; /* an X-API-Key; one of a bot key's form */
 	uint8_t key_hash[HASH_LEN];
+#ifdef PORTAL_FAULTS
+	char fault[24]; /* for its CONNECT (api/serve.h) */
+#endif
 };
 
 /* ---- sockets.c ---- */

@@ -11,6 +11,7 @@
  * says how it is told. */
 #include "api/socket.h"
 
+#include "api/serve.h"
 #include "api/writers.h"
 #include "base/clock.h"
 #include "base/config.h"
@@ -21,8 +22,6 @@
 #include <stdlib.h>
 
 #define LIST_MAX 50 /* of the directory */
-
-bool token_formed(struct str s); /* api/serve.h */
 
 struct connect {
 	struct limit limit;
@@ -304,6 +303,15 @@ static bool credential(const struct visitor *v, struct str auth, uint8_t hash[HA
 	return ok;
 }
 
+#ifdef PORTAL_FAULTS
+static void fault_drop(struct task *t)
+{
+	const struct socket *s = task_subject(t);
+
+	sio_close(s->id);
+}
+#endif
+
 void socket_connect(sio_id id, struct str nsp, struct str auth)
 {
 	static const struct task_ops ops = {connect_failed, connect_ended};
@@ -327,4 +335,7 @@ void socket_connect(sio_id id, struct str nsp, struct str auth)
 	list_init(&s->events);
 	timer_init(&s->check, on_check);
 	s->connecting = task_new("connect", &ops, s, sizeof(struct connect), connect_begin);
+#ifdef PORTAL_FAULTS
+	fault_inject(s->connecting, str_of(v->fault), fault_drop);
+#endif
 }

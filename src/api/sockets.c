@@ -15,6 +15,10 @@
 #include "base/config.h"
 #include "rules/window.h"
 
+#ifdef PORTAL_FAULTS
+#include <stdio.h>
+#endif
+
 #define PATH            "/socket.io/"
 #define SOFT_BYTES      (1u << 20)
 #define HARD_BYTES      (4u << 20)
@@ -80,6 +84,9 @@ static void on_opened(void *extra, const struct http_request *r, const struct ad
 	if (v->has_token)
 		secret_hash(token, v->token_hash);
 	visitor_key(v, r->api_key);
+#ifdef PORTAL_FAULTS
+	snprintf(v->fault, sizeof(v->fault), STR_FMT, STR_ARG(http_header(r, FAULT_HEADER)));
+#endif
 }
 
 /* ---- sockets ---- */

@@ -16,6 +16,10 @@
  * for. */
 #include "io/task.h"
 
+#ifdef PORTAL_FAULTS
+#include "base/log.h"
+#endif
+
 struct frame {
 	struct frame *up;
 	task_fn *next; /* runs when what this frame started has ended */
@@ -66,6 +70,11 @@ static void task_free(struct task *t)
 {
 	struct arena arena;
 
+#ifdef PORTAL_FAULTS
+	if (t->inject != TASK_FAULT_NONE)
+		log_line(LOG_INFO, "a task with a fault ended", LOG_Z("task", t->name),
+			LOG_I("at", t->inject_at), LOG_I("steps", t->op_count));
+#endif
 	if (t->ops->ended)
 		t->ops->ended(t);
 	list_remove(&t->node);
