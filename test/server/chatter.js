@@ -12,6 +12,7 @@ import { until } from './harness.js';
 export const bundle = (epoch, bytes = 48) => JSON.stringify({ v: 2, epoch, ct: randomBytes(bytes).toString('base64') });
 
 export async function talker(portal, person, { url = portal.url } = {}) {
+  person.public_key ??= randomBytes(32).toString('base64'); // of the session, whichever socket comes back
   const socket = io(url, { auth: { session: person.token }, transports: ['websocket'], forceNew: true });
   const rooms = new Map(); // chat -> {epoch, key, events}
   const room = (chat) => {
@@ -58,7 +59,6 @@ export async function talker(portal, person, { url = portal.url } = {}) {
     socket.once('connect', done);
     socket.once('connect_error', failed);
   });
-  person.public_key ??= randomBytes(32).toString('base64'); // of the session, whichever socket comes back
   const r = await person.post('/v1/portal/keys', { public_key: person.public_key });
   assert.equal(r.status, 200, r.text);
   return me;
