@@ -279,6 +279,8 @@ void fault_inject(struct task *t, struct str how, void (*drop)(struct task *t))
 		fault = TASK_FAULT_FAIL;
 	else if (str_eq(kind, STR("deadline")))
 		fault = TASK_FAULT_DEADLINE;
+	else if (str_eq(kind, STR("hold")))
+		fault = TASK_FAULT_HOLD;
 	task_fault_inject(t, fault, (unsigned)k, drop);
 }
 #endif
@@ -321,6 +323,8 @@ static void on_request(struct exchange *x, const struct http_request *r)
 	exchange_set_data(x, q);
 	request_keep(q, r, &m);
 #ifdef PORTAL_FAULTS
+	if (str_eq(http_header(r, FAULT_HEADER), STR("release")))
+		task_release();
 	fault_inject(q->task, http_header(r, FAULT_HEADER), fault_drop);
 #endif
 }

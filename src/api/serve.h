@@ -65,9 +65,10 @@ bool token_formed(struct str s);     /* has the form of a session token */
 void correlation_make(char out[37]); /* a fresh id */
 
 #ifdef PORTAL_FAULTS
-/* Test builds: `how`, "drop:K", "fail:K" or "deadline:K", is what befalls the K-th operation of a
- * task (io/task.h); drop: how its client leaves. NULL p: nothing. A request says it in a header; an
- * event in the member FAULT_MEMBER of its data; a CONNECT in the header of its handshake. */
+/* Test builds: `how`, "drop:K", "fail:K", "deadline:K" or "hold:K", is what befalls the K-th
+ * operation of a task (io/task.h); drop: how its client leaves. NULL p: nothing. A request says it
+ * in a header; an event in the member FAULT_MEMBER of its data; a CONNECT in the header of its
+ * handshake. A request whose header says "release" lets the oldest held task go on. */
 #define FAULT_HEADER "X-Portal-Fault"
 #define FAULT_MEMBER "portal_fault"
 void fault_inject(struct task *t, struct str how, void (*drop)(struct task *t));

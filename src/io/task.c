@@ -44,6 +44,7 @@ struct task {
 	enum task_fault_kind inject;
 	unsigned inject_at, op_count;
 	bool injected; /* in the running step */
+	bool held;
 	struct op *inject_op;
 	void (*drop)(struct task *t);
 #endif
@@ -113,6 +114,16 @@ void task_orphan(struct task *t)
 
 /* ---- steps ---- */
 
+/* Is there anything yet to end before the next step? */
+static bool task_waits(const struct task *t)
+{
+#ifdef PORTAL_FAULTS
+	if (t->held)
+		return true;
+#endif
+	return !list_empty(&t->under_way) || timer_is_set(&t->nap);
+}
+
 /* The continuation that is due, in its frame; NULL when no frame wanted to see the error. */
 static task_fn *frame_settle(struct task *t)
 {
@@ -149,7 +160,7 @@ static void task_settle(struct task *t)
 	}
 	if (t->fault.err == OK && !t->frame->next)
 		PANIC("task %s: a step neither started an operation nor ended", t->name);
-	if (list_empty(&t->under_way) && !timer_is_set(&t->nap))
+	if (!task_waits(t))
 		ready_add(&t->ready);
 #ifdef PORTAL_FAULTS
 	if (t->injected)
@@ -203,7 +214,7 @@ static void task_wake(struct timer *nap)
 {
 	struct task *t = LIST_ITEM(nap, struct task, nap);
 
-	if (list_empty(&t->under_way))
+	if (!task_waits(t))
 		ready_add(&t->ready);
 }
 
@@ -335,10 +346,16 @@ void op_end(struct op *op, enum err e)
 		t->inject_op = NULL;
 		e = ERR_UNAVAILABLE;
 	}
+	if (t->inject == TASK_FAULT_HOLD && t->inject_op == op) {
+		t->inject_op = NULL;
+		t->held = true;
+		log_line(LOG_INFO, "a task is held", LOG_Z("task", t->name),
+			LOG_I("at", t->inject_at));
+	}
 #endif
 	if (e != OK && t->fault.err == OK)
 		t->fault = (struct fault){.err = e};
-	if (!t->running && list_empty(&t->under_way) && !timer_is_set(&t->nap))
+	if (!t->running && !task_waits(t))
 		ready_add(&t->ready);
 }
 
@@ -412,6 +429,20 @@ void task_fault_inject(
 	t->inject = kind;
 	t->inject_at = k;
 	t->drop = drop;
+}
+
+void task_release(void)
+{
+	LIST_FOREACH (n, &tasks) {
+		struct task *t = LIST_ITEM(n, struct task, node);
+
+		if (t->held) {
+			t->held = false;
+			if (!task_waits(t))
+				ready_add(&t->ready);
+			return;
+		}
+	}
 }
 
 unsigned task_op_count(const struct task *t)

@@ -593,7 +593,35 @@ static void faults_strike_where_told(void **state)
 		assert_int_equal(failed_with, ERR_UNAVAILABLE);
 	}
 	assert_string_equal(sweep(TASK_FAULT_FAIL, 3), "r.");
+	assert_string_equal(sweep(TASK_FAULT_HOLD, 3), "r.");
 	assert_string_equal(sweep(TASK_FAULT_DEADLINE, 3), "r.");
+}
+
+static void release_step(struct task *t)
+{
+	note("l");
+	task_release();
+	task_end(t);
+}
+
+static void release_begin(struct task *t)
+{
+	slow_op(t, OP_READ, 30, OK, release_step);
+}
+
+/* Behind whichever operation it is held, the task goes on when it is let. */
+static void a_held_task_waits(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < 3; k++) {
+		struct task *t = start(0, sweep_begin);
+
+		trail[0] = '\0';
+		task_fault_inject(t, TASK_FAULT_HOLD, k, client_gone);
+		start(0, release_begin);
+		loop_run();
+		assert_string_equal(trail, "l.r.");
+	}
 }
 
 static void count_step(struct task *t)
@@ -640,6 +668,7 @@ int main(void)
 		T(bugs_stop_the_process),
 #ifdef PORTAL_FAULTS
 		T(faults_strike_where_told),
+		T(a_held_task_waits),
 		T(operations_are_counted),
 #endif
 	};
