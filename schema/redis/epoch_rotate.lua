@@ -16,6 +16,9 @@ local marker = redis.call('GET', KEYS[8]) or ''
 local n = tonumber(redis.call('GET', KEYS[1]) or '')
 local ceiling = tonumber(redis.call('GET', KEYS[2]) or '0')
 
+if redis.call('PTTL', KEYS[3]) >= 0 then
+  return {0, marker} -- the chat is gone (room_destroy.lua), as PostgreSQL will say
+end
 if n and reason == '' then
   return {n, marker}
 end

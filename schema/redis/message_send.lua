@@ -88,7 +88,9 @@ local face, name, type, reason, wipe = ARGV[14], ARGV[15], 'system', '', nil
 local cleared, next_epoch = 0, nil
 if user == '0' then
   reason = ARGV[18]
-  if reason ~= '' then
+  if reason == '' and redis.call('PTTL', chat .. ':gate') >= 0 then
+    return {APART} -- the chat is gone (room_destroy.lua)
+  elseif reason ~= '' then
     cleared, next_epoch = empty(reason)
     if not cleared then
       return {next_epoch}

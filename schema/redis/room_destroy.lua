@@ -1,5 +1,6 @@
 -- A chat is gone: tells its room, puts everyone out, drops what Redis keeps of it. The gate stays for
--- a minute, so that a join that is under way fails.
+-- a minute, so that a join that is under way fails; that it runs out tells steps under way that the chat is
+-- gone.
 -- KEYS 1 gate, 2 epoch, 3 people, 4 wipes, 5… what is dropped besides
 -- ARGV 1 chat, 2 its name
 local chat = ARGV[1]

@@ -3,6 +3,7 @@
  *   room_join: gate -> standing, chat (PostgreSQL) -> live_join (events are kept from here on) ->
  *     room_enter (presence; begins again when somebody was taken out meanwhile) -> message_read ->
  *     the ack and live_joined in one step
+ *   A change of visibility that the room has not heard of is settled first, then it begins again.
  *
  * Lifetime: a join that fails or whose socket goes behind room_enter leaves it to presence_owe,
  * when its arena ends. To add a member to the join's ack: write_joined and the row in api/events.c.
@@ -12,7 +13,7 @@
 #include "api/request.h"
 #include "api/socket.h"
 #include "api/writers.h"
-#include "store/chat.h"
+#include "store/chat_change.h"
 #include "store/epoch.h"
 #include "store/event.h"
 #include "store/key.h"
@@ -207,6 +208,10 @@ static void join_viewed(struct task *t)
 	}
 	if (!l) {
 		task_fail(t, ERR_NOT_JOINED);
+		return;
+	}
+	if (f->standing.turning) { /* nobody comes into the epoch before */
+		chat_settle(t, f->entry.chat_id, join_look);
 		return;
 	}
 	f->ask.person = person_json(t, &f->standing);

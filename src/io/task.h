@@ -118,14 +118,14 @@ bool task_any_client(void); /* a task that is no tick (has a deadline) is alive 
 /* Test builds: at the k-th operation (from 0) of the task, make it happen. */
 enum task_fault_kind {
 	TASK_FAULT_NONE,
-	TASK_FAULT_DROP,    /* the client is gone: fn is called */
-	TASK_FAULT_FAIL,    /* the operation ends with ERR_UNAVAILABLE */
+	TASK_FAULT_DROP,     /* the client is gone: fn is called */
+	TASK_FAULT_FAIL,     /* the operation ends with ERR_UNAVAILABLE */
 	TASK_FAULT_DEADLINE, /* the deadline passes while it runs */
 	TASK_FAULT_HOLD      /* behind it the task waits for task_release */
 };
 void task_fault_inject(
 	struct task *t, enum task_fault_kind kind, unsigned k, void (*drop)(struct task *t));
-void task_release(void); /* the oldest task that is held goes on */
+void task_release(void);                      /* the oldest task that is held goes on */
 unsigned task_op_count(const struct task *t); /* operations begun so far */
 #endif
 

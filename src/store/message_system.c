@@ -122,7 +122,7 @@ void message_clear(struct task *t, int64_t chat_id, struct str chat_name, struct
 
 PG_STMT(sql_cleared, OP_WRITE,
 	"INSERT INTO chat_activity (chat_id, user_id, action) SELECT c.id, $2::bigint, 'clear'"
-	" FROM chats c WHERE c.id = $1::bigint");
+	" FROM chats c WHERE c.id = $1::bigint FOR KEY SHARE"); /* it may be on its way out */
 
 struct clear_by {
 	const struct standing *by;

@@ -13,7 +13,8 @@ PG_STMT(sql_standing, OP_READ,
 	"u.username, " AVATAR_OF(
 		"u") ","
 		     " u.permission_level, j.joined_at, chat_banned(c.id, u.id),"
-		     " m.muted, m.until"
+		     " m.muted, m.until, EXISTS (SELECT FROM room_changes w"
+		     "  WHERE w.chat_id = c.id AND w.reason = 'visibility')"
 		     " FROM chats c JOIN users u ON u.id = $2::bigint AND u.deleted_at IS NULL"
 		     " LEFT JOIN users o ON o.id = c.owner_id"
 		     " LEFT JOIN chat_members j ON j.chat_id = c.id AND j.user_id = u.id,"
@@ -46,6 +47,7 @@ static enum err decode_standing(struct task *t, const struct pg_rows *r, void *o
 	s->banned = pg_bool(r, 0, 11);
 	s->muted = pg_bool(r, 0, 12);
 	s->muted_until = pg_time(r, 0, 13);
+	s->turning = pg_bool(r, 0, 14);
 	return OK;
 }
 

@@ -16,6 +16,7 @@ struct standing {
 	int64_t owner_id; /* 0: none */
 	int owner_level;
 	int64_t last_activity_at; /* us */
+	bool turning; /* its visibility has changed, its room has not heard (chat_settle) */
 	/* the person */
 	struct str username, avatar_url; /* avatar_url: NULL when there is none */
 	int level;

@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { bundle, talker } from './chatter.js';
+import { assertPresent, bundle, isPresent, talker } from './chatter.js';
 import { connect, randomAddress, randomPlatformId, startPortal, until } from './harness.js';
 
 const KINDS = ['drop', 'fail', 'deadline'];
@@ -45,8 +45,6 @@ async function scene({ person = alice, inside = true, by } = {}) {
   return { chat, s };
 }
 const blob = () => randomBytes(72).toString('base64');
-const hasMember = async (chat, person) =>
-  (await portal.redis.zrange(`portal:room:${chat}:joined`, 0, -1)).some((m) => m.startsWith(`${person.id}:`));
 
 // name -> a scene with `data`; `holds(ack, again)`: what else does, of the hit and of the repetition.
 // `member`: is the socket in the room behind it? As a function of the ack; by default it was and is.
@@ -103,7 +101,7 @@ const events = {
       data: { user_id: target.id, reason: 'swept' },
       holds: async () => {
         await other.heard(x.chat, 'room:kicked');
-        await until(async () => !(await hasMember(x.chat, target)), 'the person to be out');
+        await until(async () => !(await isPresent(portal, x.chat, target)), 'the person to be out');
         const { rows } = await portal.db.query(`SELECT count(*)::int AS n FROM moderation_actions WHERE chat_id = $1 AND action_type = 'CHAT_KICK'`, [x.chat]);
         assert.ok(rows[0].n === 1 || rows[0].n === 2, 'one for each that was done');
       },
@@ -127,29 +125,6 @@ async function hit(task, start) {
   return { result, steps: line.steps };
 }
 
-// Does what is told to the room reach the socket? Told to the person behind it, so that a silence is seen.
-async function hears(person, s, chat) {
-  const mark = ++serial;
-  let [room, self] = [false, false];
-  const seen = (name, data) => {
-    if (name === 'test:room' && data.mark === mark) room = true;
-    if (name === 'test:person' && data.mark === mark) self = true;
-  };
-  s.socket.onAny(seen);
-  await portal.redis.publish(`portal:room:${chat}`, `r test:room - -\n{"chat_id":${chat},"mark":${mark}}`);
-  await portal.redis.publish(`portal:user:${person.id}`, `r test:person - -\n{"mark":${mark}}`);
-  await until(() => self, 'the mark');
-  s.socket.offAny(seen);
-  return room;
-}
-
-// Socket, Redis and bus of one mind.
-async function assertMember(person, s, chat, expected) {
-  assert.equal(await hears(person, s, chat), expected, 'hears the room');
-  assert.equal((await s.ask('room:read', { chat_id: chat, id: '1-1' })).ok ?? false, expected, 'is in it by its own account');
-  await until(async () => (await hasMember(chat, person)) === expected, `Redis to have the person ${expected ? 'in' : 'out'}`);
-}
-
 async function cut(name, kind, k) {
   const x = await events[name]();
   const { chat, s, person = alice } = x;
@@ -163,7 +138,7 @@ async function cut(name, kind, k) {
   if (kind === 'drop' && k < steps) {
     assert.equal(ack, null, `${name}: the client was dropped, and answered`);
     s.close();
-    await until(async () => !(await hasMember(chat, person)), 'who was dropped to be out of the room');
+    await until(async () => !(await isPresent(portal, chat, person)), 'who was dropped to be out of the room');
     await until(async () => !(await portal.redis.exists(`portal:sockets:${person.id}`)), 'its seat to be free');
     survivor = await talker(portal, person);
     if (name !== 'room:join') await survivor.join(chat);
@@ -173,11 +148,11 @@ async function cut(name, kind, k) {
     assert.ok(ack.ok || (k < steps && ack.code === 'ERR_UNAVAILABLE'), `${name} ${kind}:${k}: ${JSON.stringify(ack)}`);
     await s.ask('room:leave', { chat_id: 999999999 }); // an ack that came twice has come by now
     assert.equal(s.acks.filter((a) => a === id).length, 1, 'acked once');
-    await assertMember(person, s, chat, x.member ? x.member(ack) : true);
+    await assertPresent(portal, s, chat, x.member ? x.member(ack) : true);
   }
   const again = await survivor.ask(name, data);
   assert.ok(again.ok || x.again?.includes(again.code), `${name} after ${kind}:${k}: ${JSON.stringify(again)}`);
-  await assertMember(person, survivor, chat, x.member_again ?? true);
+  await assertPresent(portal, survivor, chat, x.member_again ?? true);
   await x.holds?.(ack ?? {}, again);
   for (const t of [s, survivor, ...(x.others ?? [])]) t.close();
   await until(async () => !(await portal.redis.exists(`portal:sockets:${person.id}`)), 'all sockets to be gone');
