@@ -3,7 +3,8 @@
 # ends with one line, "N passed, M failed", summed over them all. unit and server need stores: run it under
 # with-stores.sh.
 #
-# To add a step: a function step_NAME that calls `count PASSED FAILED`, and its name in the Makefile.
+# To add a step: a function step_NAME that calls `count PASSED FAILED`, and its name in the Makefile. (The step
+# lane is what step_server runs beside itself.)
 # shellcheck disable=SC2317 # functions called by name
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -58,36 +59,56 @@ step_unit() {
   done
 }
 
-# A file at a time, each with a time limit, so that one that hangs does not take the others with it.
-# What a file without a summary has got through still counts.
-step_server() {
-  local files file status started counts
-  read -r -a files <<<"${TESTS:-$(echo test/server/*.test.js)}"
-  for file in "${files[@]}"; do
-    [ -e "$file" ] || continue
-    say server "$file"
-    status=0
-    started=$SECONDS
-    timeout --foreground -k 10 "$SERVER_SECONDS" node --test \
-      --test-reporter=spec --test-reporter-destination="$work/spec" \
-      --test-reporter=tap --test-reporter-destination="$work/tap" "$file" || status=$?
-    read -r -a counts < <(awk -v status=$status '
-      /^# (pass|fail|cancelled) / { end = 1; if ($2 == "pass") pass += $3; else fail += $3 }
-      /^ *ok / { ok++ }
-      /^ *not ok / { bad++ }
-      END {
-        if (!end) { pass = ok; fail = bad + 1 }
-        if (status != 0 && !fail) fail = 1
-        print pass + 0, fail + 0
-      }' "$work/tap")
-    count "${counts[@]}"
-    if [ "${counts[1]}" = 0 ]; then
-      say server "${counts[0]} passed ($((SECONDS - started)) s)"
-    else
-      cat "$work/spec"
-      [ $status -lt 124 ] || say server "stopped after $SERVER_SECONDS s"
-      say server "$file: ${counts[0]} passed, ${counts[1]} FAILED ($((SECONDS - started)) s)"
+# One file, with a time limit, so that one that hangs does not take the others with it. What a file without a
+# summary has got through still counts. Output and counts are left in the folder.
+server_file() { # file folder
+  local file=$1 out=$2 status=0 started=$SECONDS counts
+  timeout --foreground -k 10 "$SERVER_SECONDS" node --test \
+    --test-reporter=spec --test-reporter-destination="$out/spec" \
+    --test-reporter=tap --test-reporter-destination="$out/tap" "$file" || status=$?
+  read -r -a counts < <(awk -v status=$status '
+    /^# (pass|fail|cancelled) / { end = 1; if ($2 == "pass") pass += $3; else fail += $3 }
+    /^ *ok / { ok++ }
+    /^ *not ok / { bad++ }
+    END {
+      if (!end) { pass = ok; fail = bad + 1 }
+      if (status != 0 && !fail) fail = 1
+      print pass + 0, fail + 0
+    }' "$out/tap")
+  echo "${counts[@]}" >"$out/counts"
+  if [ "${counts[1]}" = 0 ]; then
+    say server "$file: ${counts[0]} passed ($((SECONDS - started)) s)"
+  else
+    cat "$out/spec"
+    [ $status -lt 124 ] || say server "stopped after $SERVER_SECONDS s"
+    say server "$file: ${counts[0]} passed, ${counts[1]} FAILED ($((SECONDS - started)) s)"
+  fi
+}
+
+# Takes files of LANES until none is left; another lane may be at it, with stores of its own.
+step_lane() {
+  local file
+  while read -r file <&3; do
+    if mkdir "$LANES/${file//\//.}" 2>/dev/null; then
+      server_file "$file" "$LANES/${file//\//.}" >"$LANES/said.$$"
+      cat "$LANES/said.$$"
     fi
+  done 3<"$LANES/files"
+}
+
+# Most of the time tests wait for something, so two lanes take files side by side.
+step_server() {
+  local files file
+  read -r -a files <<<"${TESTS:-$(echo test/server/*.test.js)}"
+  export LANES="$PWD/$work/lanes"
+  mkdir -p "$LANES"
+  printf '%s\n' "${files[@]}" >"$LANES/files"
+  if [ ${#files[@]} -gt 1 ]; then test/dev/with-stores.sh test/dev/test.sh lane & fi
+  step_lane
+  wait
+  for file in "${files[@]}"; do
+    # shellcheck disable=SC2046 # two numbers
+    count $(cat "$LANES/${file//\//.}/counts" 2>/dev/null || echo 0 1)
   done
 }
 
@@ -153,5 +174,6 @@ step_size() {
 }
 
 for step in "$@"; do "step_$step"; done
+[ "$*" != lane ] || exit 0 # whoever began it counts
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
