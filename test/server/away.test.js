@@ -13,6 +13,7 @@ const env = {
   RATE_LIMIT_HANDSHAKE: '0', RATE_LIMIT_EVENTS: '0', MESSAGE_RATE: '0', MESSAGE_RATE_CHAT: '0',
 };
 let stores, portal, other;
+const talkers = [];
 const SECOND = ['SETUSER', 'second', 'on', '>word', '~*', '+@all'];
 before(async () => {
   stores = await ownStores();
@@ -21,6 +22,7 @@ before(async () => {
   other = await startProcess({ ...stores, redisUrl: stores.redisUrl.replace('unix://', 'unix://second:word@') }, env);
 });
 after(async () => {
+  for (const one of talkers) one.close();
   await stopProcess(other);
   await portal.stop();
 });
@@ -42,6 +44,7 @@ async function pair(chats) {
     one.ends = [];
     one.socket.on('disconnect', (reason) => one.ends.push(reason));
     both.push(one);
+    talkers.push(one);
   }
   return both;
 }
@@ -104,8 +107,10 @@ test('the bus of one process is away, the data is there: not ready, then everyth
   await talking;
   await Promise.all(chats.map(say));
   for (const chat of chats) {
-    await b.heard(chat, 'message:new', (m) => m.id === sent.get(chat).at(-1));
-    for (const x of [a, b]) assert.deepEqual(ids(x, chat), sent.get(chat));
+    for (const x of [a, b]) {
+      await x.heard(chat, 'message:new', (m) => m.id === sent.get(chat).at(-1));
+      assert.deepEqual(ids(x, chat), sent.get(chat));
+    }
   }
   assert.deepEqual([a.ends, b.ends], [[], []]);
   close(a, b);
