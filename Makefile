@@ -60,7 +60,7 @@ endif
 # ---- what is built from what ------------------------------------------------------------------
 
 MAINS := src/main.c src/ctl/main.c
-SOURCES := $(sort $(shell find src -name '*.c'))
+SOURCES := $(sort $(shell find src -name node_modules -prune -o -name '*.c' -print))
 SCHEMA_FILES := $(sort $(wildcard schema/*.sql schema/redis/*.lua))
 LIBRARY := $(B)/libportal.a
 LIBRARY_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(MAINS),$(SOURCES))) \
@@ -90,7 +90,7 @@ LOAD_PROGRAMS := $(if $(LOAD_OBJECTS),$(B)/portal-load) $(if $(CHECK_OBJECTS),$(
 DEPS_BUILD := build/stamp/build
 GENERATED := build/gen/version.h build/gen/schema.h
 
-.PHONY: build programs units fuzzers conformance peers loaders deps run test unit server-test fuzz lint \
+.PHONY: build programs units fuzzers conformance peers loaders bots deps run test unit server-test fuzz lint \
 	format docs docs-check bench bench-quick install clean help FORCE
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -198,7 +198,7 @@ build/gen/version.h: FORCE
 # ---- dependencies ---------------------------------------------------------------------------
 
 # A stamp a group: nothing is asked of the package manager until the list changes.
-deps: build/stamp/build build/stamp/run build/stamp/test build/stamp/npm ## install what building, running and testing need
+deps: build/stamp/build build/stamp/run build/stamp/test build/stamp/npm build/stamp/bots ## install what building, running and testing need
 build/stamp/build build/stamp/run build/stamp/test build/stamp/bench: build/stamp/%: vendor/packages.txt \
 		vendor/pinned.txt vendor/deps.sh
 	sh vendor/deps.sh $*
@@ -208,15 +208,22 @@ build/stamp/build build/stamp/run build/stamp/test build/stamp/bench: build/stam
 build/stamp/run: | build/stamp/build
 build/stamp/test: | build/stamp/run
 build/stamp/bench: | build/stamp/npm
-build/stamp/npm: test/package.json test/package-lock.json | build/stamp/test
-	$(call say,npm    the packages of the tests (test/node_modules))
-	if ! (cd test && npm ci --no-progress --loglevel=error) >build/npm.log 2>&1; then \
-		grep -m 3 -E '^npm err' -i build/npm.log >&2; \
-		echo "portal: npm could not fetch what test/package-lock.json names; is there a network?" \
-			"(all of its output: build/npm.log)" >&2; \
+# From npm, what a package-lock.json names: for the tests, and for the bots.
+build/stamp/npm: NPM_FOLDER := test
+build/stamp/bots: NPM_FOLDER := src/bots
+build/stamp/npm: test/package.json test/package-lock.json
+build/stamp/bots: src/bots/package.json src/bots/package-lock.json
+# Who only runs the bots needs npm, not all that tests do.
+build/stamp/npm build/stamp/bots: | $(if $(shell command -v npm),,build/stamp/test)
+	$(call say,npm    the packages of $(NPM_FOLDER) ($(NPM_FOLDER)/node_modules))
+	if ! (cd $(NPM_FOLDER) && npm ci --no-progress --loglevel=error) >build/$(@F)-packages.log 2>&1; then \
+		grep -m 3 -E '^npm err' -i build/$(@F)-packages.log >&2; \
+		echo "portal: npm could not fetch what $(NPM_FOLDER)/package-lock.json names; is there a network?" \
+			"(all of its output: build/$(@F)-packages.log)" >&2; \
 		exit 1; \
 	fi
 	touch $@
+bots: build/stamp/bots ## install what the bots need (src/bots/node_modules)
 
 # ---- run and test ---------------------------------------------------------------------------
 
@@ -239,7 +246,7 @@ unit: build/stamp/test ## unit tests (cmocka, under ASan and UBSan)
 	$(SUB) VARIANT=test units
 	$(WITH_STORES) test/dev/test.sh unit
 
-server-test: build/stamp/npm ## server tests (node) against real stores; TESTS='test/server/x.test.js …' for some
+server-test: build/stamp/npm build/stamp/bots ## server tests (node) against real stores; TESTS='test/server/x.test.js …' for some
 	$(SUB) VARIANT=test programs conformance peers loaders
 	$(WITH_STORES) test/dev/test.sh server
 
