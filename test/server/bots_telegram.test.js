@@ -5,7 +5,7 @@ import { botCases, runBot } from './bot_cases.js';
 import { until } from './harness.js';
 import { startTelegram } from './telegram_fake.js';
 
-botCases('telegram', startTelegram, ({ at, person, request, known, coded, me }) => {
+botCases('telegram', startTelegram, ({ at, person, request, known, coded, reported, restart, me }) => {
   test('/start greets; by the link of a group it is /login', async () => {
     const { fake } = at();
     const p = await known();
@@ -31,9 +31,9 @@ botCases('telegram', startTelegram, ({ at, person, request, known, coded, me }) 
   });
 
   test('groups and their people; who throws it out is forgotten; Portal remembers them over a restart', async () => {
-    const { fake, env } = at();
+    const { fake } = at();
     const [stays, throws, vanishes] = [fake.join(7), fake.join(20), fake.join(3)];
-    const reported = (groups, users) => until(async () => {
+    const counted = (groups, users) => until(async () => {
       const bot = await me();
       return bot.groups === groups && bot.users === users && bot;
     }, `${groups} groups with ${users} people`);
@@ -44,13 +44,11 @@ botCases('telegram', startTelegram, ({ at, person, request, known, coded, me }) 
     assert.ok(all.latency_ms >= 0 && !all.avatar_url);
     fake.join(0, 'kicked', throws);
     fake.groups.delete(vanishes); // of this it hears only when it counts
-    const bot = await reported(1, 7);
+    const bot = await counted(1, 7);
     assert.deepEqual(bot.group_ids, [stays]);
-    const again = runBot('telegram', env);
-    await again.logged('ready');
+    await restart();
+    await reported();
     assert.deepEqual((await me()).group_ids, [stays]);
-    await again.stop();
-    await reported(1, 7);
   });
 
   test('no file, no picture: their URLs hold the token', async () => {

@@ -43,13 +43,13 @@ export async function startTelegram() {
     },
     async getUpdates({ offset = 0, timeout = 0 }, gone) {
       if (fake.conflict) return refuse(409, 'Conflict: terminated by other getUpdates request');
-      const fresh = () => updates.filter((u) => u.update_id >= offset);
-      if (!fresh().length && timeout) {
+      while (updates[0]?.update_id < offset) updates.shift(); // these are confirmed
+      if (!updates.length && timeout) {
         await Promise.race([gone, new Promise((done) => {
           waiting.add(done);
         })]);
       }
-      return fresh();
+      return updates;
     },
   };
 
