@@ -87,11 +87,13 @@ LOAD_OBJECTS := $(filter-out $(CLIENT_OBJECTS) $(CHECK_OBJECTS),\
 	$(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/*.c))))
 LOAD_PROGRAMS := $(if $(LOAD_OBJECTS),$(B)/portal-load) $(if $(CHECK_OBJECTS),$(B)/portal-check)
 
+BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(B)/bench/%,$(sort $(wildcard test/bench/*.c)))
+
 DEPS_BUILD := build/stamp/build
 GENERATED := build/gen/version.h build/gen/schema.h
 
-.PHONY: build programs units fuzzers conformance peers loaders bots deps run test unit server-test fuzz lint \
-	format docs docs-check bench bench-quick install clean help FORCE
+.PHONY: build programs units fuzzers conformance peers loaders benchers bots deps run test unit \
+	server-test fuzz lint format docs docs-check bench bench-quick install clean help FORCE
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 
@@ -103,6 +105,7 @@ fuzzers: $(FUZZ_PROGRAMS)
 conformance: $(CONFORMANCE_PROGRAMS)
 peers: $(PEER_PROGRAMS)
 loaders: $(LOAD_PROGRAMS)
+benchers: $(BENCH_PROGRAMS)
 
 $(B)/portald: $(B)/obj/src/main.o $(LIBRARY)
 	$(call say,link $@)
@@ -143,6 +146,11 @@ $(B)/portal-load: $(LOAD_OBJECTS) $(CLIENT) $(ENGINE)
 $(B)/portal-check: $(CHECK_OBJECTS) $(ENGINE)
 	$(call say,link $@)
 	$(LINK) -o $@ $^ $(LIBS)
+
+$(BENCH_PROGRAMS): $(B)/bench/%: $(B)/obj/test/bench/%.o $(CLIENT) $(ENGINE)
+	$(call say,link $@)
+	mkdir -p $(@D)
+	$(LINK) $(RPATH_TREE) -o $@ $^ $(LIBS)
 
 # Made anew each time: an archive keeps the members of deleted sources otherwise. The list of its
 # members is a prerequisite, so that a deleted source counts as a change.
@@ -269,10 +277,10 @@ docs-check: $(DEPS_BUILD)
 	test/dev/docs.sh check build/release
 
 bench: build/stamp/bench ## measure against fastify (medians of 3, pinned to cores); minutes
-	$(SUB) VARIANT=release programs loaders
+	$(SUB) VARIANT=release programs benchers
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --write
 bench-quick: build/stamp/bench ## the same in one short round
-	$(SUB) VARIANT=release programs loaders
+	$(SUB) VARIANT=release programs benchers
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --quick
 
 # ---- install and clean ------------------------------------------------------------------------

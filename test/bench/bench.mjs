@@ -16,7 +16,7 @@ import path from 'node:path';
 import { once } from 'node:events';
 import net from 'node:net';
 import { parseArgs } from 'node:util';
-import { LOAD_CORE, childrenOf, measure, median, parentOf, pin, rssOf, wrk } from './measure.mjs';
+import { LOAD_CORE, childrenOf, measure, median, memoryOf, parentOf, pin, wrk } from './measure.mjs';
 import { OUT, makePeer, makePortal, programOf, startFloor, startNginx, startWebdis } from './servers.mjs';
 import { describeMachine, printReport, writeReport } from './report.mjs';
 
@@ -144,9 +144,9 @@ async function idleMemory(startServer) {
       sockets.push(...await Promise.all(Array.from({ length: Math.min(50, left) }, () => openOne(server.port))));
   };
   await open(50); // what a server sets up at the first requests is not a connection's
-  const before = rssOf(server.pid);
+  const before = memoryOf(server.pid).rss;
   await open(connections);
-  const bytes = (rssOf(server.pid) - before) / connections;
+  const bytes = (memoryOf(server.pid).rss - before) / connections;
   const lost = sockets.filter((s) => s.destroyed || s.readableEnded).length;
   for (const socket of sockets) socket.destroy();
   await server.stop();

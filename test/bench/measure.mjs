@@ -37,15 +37,17 @@ export function parentOf(pid) {
   return Number(stat(pid)[1]);
 }
 
-export function rssOf(pid) {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
-}
-
 export function pin(pid, core) {
   execFileSync('taskset', ['-a', '-p', '-c', core, String(pid)]);
 }
 
-function cpuOfTree(pid) {
+export function memoryOf(pid) {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const bytes = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)[1]) * 1024;
+  return { rss: bytes('Rss'), pss: bytes('Pss') };
+}
+
+export function cpuOfTree(pid) {
   return childrenOf(pid).reduce((sum, child) => {
     try {
       return sum + cpuOf(child);

@@ -1,5 +1,5 @@
 // The servers that are measured: each in a process of its own on the server's core.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, openSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
@@ -14,6 +14,8 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '../..');
 export const OUT = path.join(root, 'build/bench');
 const PORTALD = process.env.PORTALD ?? path.join(root, 'build/release/portald');
+const PROGRAMS = path.join(root, 'build/release/bench');
+export const FANOUT = path.join(PROGRAMS, 'fanout');
 const SECRET_KEY = 'a secret key of the bench, long enough';
 const LIMIT = '1000000'; // counted, and not reached
 
@@ -63,13 +65,13 @@ async function start(name, command, port, { env = {}, ready = '/livez', stderr =
 
 // ---- yardsticks ----
 
-export async function startFloor() {
-  const program = path.join(OUT, 'floor');
-  mkdirSync(OUT, { recursive: true });
-  execFileSync(process.env.CC ?? 'cc', ['-std=gnu11', '-O2', '-D_GNU_SOURCE', '-o', program, path.join(here, 'floor.c')]);
+// One of ours: floor (GET), floor_fanout (WebSocket).
+async function startOurs(name, program) {
   const port = await freePort();
-  return start('floor', [program, String(port)], port);
+  return start(name, [path.join(PROGRAMS, program), String(port)], port);
 }
+export const startFloor = () => startOurs('floor', 'floor');
+export const startFloorFanout = () => startOurs('floor', 'floor_fanout');
 
 // The path of a program, or undefined.
 export function programOf(name) {
@@ -132,6 +134,13 @@ export async function makePeer() {
         env: { PORT: String(port), DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl, NODE_ENV: 'production' },
       });
     },
+    // For sockets, with the sessions that the other has made.
+    async startSockets() {
+      const port = await freePort();
+      return start('socket.io', [process.execPath, path.join(here, 'peer_sockets.mjs')], port, {
+        env: { PORT: String(port), REDIS_URL: stores.redisUrl, NODE_ENV: 'production' },
+      });
+    },
   };
 }
 
@@ -146,6 +155,7 @@ export async function makePortal() {
     TRUSTED_PROXIES: '127.0.0.0/8', COOKIE_SECURE: 'false',
     RATE_LIMIT_LOGIN: LIMIT, RATE_LIMIT_AUTH: LIMIT, RATE_LIMIT_BOT: LIMIT, RATE_LIMIT_PUBLIC: LIMIT,
     RATE_LIMIT_HEALTH: '0', // one address sends more than the setting can allow
+    RATE_LIMIT_HANDSHAKE: '0', RATE_LIMIT_EVENTS: '0', MESSAGE_RATE_CHAT: '0', MESSAGE_RATE: '0',
   };
   await portalctl(stores, ['migrate'], base);
   const bot = await portalctl(stores, ['bot', 'register', '--name', 'bench', '--platform', 'discord', '--json'], base);
