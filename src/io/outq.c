@@ -1,12 +1,17 @@
-/* Output queues: owns segments and shared frames.
+/* Output queues: owns segments, shared frames and the blocks that frames are cut from.
  *
  *   outq_put/outq_frame -> segment at the tail -> outq_gather: one writev -> outq_drop
  *
  * A segment holds bytes (4 KiB, filled by several small writes; a large write gets one of its own
- * size) or names a shared frame. Empty ones are kept for the next writer, some of each kind; under
- * AddressSanitizer none, so that a use after the end is seen.
+ * size) or names a part of a block. Frames are cut from a block one behind the other, so that those
+ * which a queue gets in that order become one segment: what a turn brings to a room is one buffer
+ * for each who is in it. Empty segments are kept for the next writer, some of each kind; under
+ * AddressSanitizer none, and each frame has a block of its own, so that a use after the end is
+ * seen.
  *
- * Lifetime: a segment lives until its last byte is dropped, a frame until its last reference. */
+ * Lifetime: a segment lives until its last byte is dropped, a frame until its last reference, a
+ * block until its last frame and segment. A queue that nobody drains so keeps up to a block for
+ * each of its segments; they are everybody's, so that many such queues keep no more than one. */
 #include "io/outq.h"
 
 #include <stdlib.h>
@@ -15,22 +20,33 @@
 #define __has_feature(x) 0
 #endif
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define POOL_KEEP 0
+#define KEEP_SHARED 0
+#define KEEP_BYTES  0
+#define BLOCK_SIZE  0
 #else
-#define POOL_KEEP 256
+#define KEEP_SHARED 4096
+#define KEEP_BYTES  64
+#define BLOCK_SIZE  16384
 #endif
+
+struct block {
+	size_t refs; /* of its frames, of segments, and of `block` below */
+	size_t n, cap;
+	char bytes[];
+};
 
 struct frame {
 	size_t refs;
-	struct str bytes; /* right behind it */
+	struct block *block;
+	struct str bytes; /* in the block */
 };
 
 struct seg {
 	struct seg *next;
-	struct frame *frame; /* NULL: the bytes are its own */
+	struct block *block; /* NULL: the bytes are its own */
 	const char *p;
 	size_t at, end; /* not yet sent: p[at..end) */
-	size_t cap;     /* room in own; 0 with a frame */
+	size_t cap;     /* room in own; 0 with a block */
 	char own[];
 };
 
@@ -38,9 +54,10 @@ struct seg {
 
 struct pool {
 	struct seg *free;
-	int count;
+	int count, keep;
 };
-static struct pool frame_pool, bytes_pool;
+static struct pool shared_pool = {.keep = KEEP_SHARED}, bytes_pool = {.keep = KEEP_BYTES};
+static struct block *block; /* the one that frames are cut from */
 
 /* ---- frames ---- */
 
@@ -51,14 +68,44 @@ static void *must(void *p)
 	return p;
 }
 
+static void block_unref(struct block *b)
+{
+	if (b && --b->refs == 0)
+		free(b);
+}
+
+static void block_close(void)
+{
+	block_unref(block);
+	block = NULL;
+}
+
+/* One with room for n bytes. */
+static struct block *block_for(size_t n)
+{
+	size_t cap = n > BLOCK_SIZE ? n : BLOCK_SIZE;
+
+	if (block && n <= block->cap - block->n)
+		return block;
+	block_close();
+	block = must(malloc(sizeof(*block) + cap));
+	*block = (struct block){.refs = 1, .cap = cap};
+	return block;
+}
+
 struct frame *frame_new(struct str bytes)
 {
-	struct frame *f = must(malloc(sizeof(*f) + bytes.n));
+	struct frame *f = must(malloc(sizeof(*f)));
+	struct block *b = block_for(bytes.n);
+	char *p = b->bytes + b->n;
 
-	f->refs = 1;
-	f->bytes = str_make((char *)(f + 1), bytes.n);
 	if (bytes.n > 0)
-		memcpy(f + 1, bytes.p, bytes.n);
+		memcpy(p, bytes.p, bytes.n);
+	b->n += bytes.n;
+	b->refs++;
+	*f = (struct frame){.refs = 1, .block = b, .bytes = str_make(p, bytes.n)};
+	if (b->n == b->cap)
+		block_close();
 	return f;
 }
 
@@ -70,8 +117,10 @@ struct frame *frame_ref(struct frame *f)
 
 void frame_unref(struct frame *f)
 {
-	if (--f->refs == 0)
-		free(f);
+	if (--f->refs > 0)
+		return;
+	block_unref(f->block);
+	free(f);
 }
 
 /* ---- segments ---- */
@@ -79,7 +128,7 @@ void frame_unref(struct frame *f)
 static struct pool *pool_of(size_t cap)
 {
 	if (cap == 0)
-		return &frame_pool;
+		return &shared_pool;
 	return cap == SEG_ROOM ? &bytes_pool : NULL;
 }
 
@@ -108,9 +157,8 @@ static void seg_free(struct seg *s)
 {
 	struct pool *pool = pool_of(s->cap);
 
-	if (s->frame)
-		frame_unref(s->frame);
-	if (!pool || pool->count >= POOL_KEEP) {
+	block_unref(s->block);
+	if (!pool || pool->count >= pool->keep) {
 		free(s);
 		return;
 	}
@@ -132,8 +180,9 @@ static void pool_free(struct pool *pool)
 
 void outq_pool_free(void)
 {
-	pool_free(&frame_pool);
+	pool_free(&shared_pool);
 	pool_free(&bytes_pool);
+	block_close();
 }
 
 /* ---- the queue ---- */
@@ -142,7 +191,7 @@ void outq_put(struct outq *q, const void *p, size_t n)
 {
 	struct seg *s = q->last;
 
-	if (!s || s->frame || n > s->cap - s->end)
+	if (!s || s->block || n > s->cap - s->end)
 		s = seg_append(q, n > SEG_ROOM ? n : SEG_ROOM);
 	memcpy(s->own + s->end, p, n);
 	s->end += n;
@@ -151,14 +200,17 @@ void outq_put(struct outq *q, const void *p, size_t n)
 
 void outq_frame(struct outq *q, struct frame *f)
 {
-	struct seg *s;
+	struct seg *s = q->last;
 
 	if (f->bytes.n == 0)
 		return;
-	s = seg_append(q, 0);
-	s->frame = frame_ref(f);
-	s->p = f->bytes.p;
-	s->end = f->bytes.n;
+	if (!s || s->block != f->block || s->p + s->end != f->bytes.p) {
+		s = seg_append(q, 0);
+		s->block = f->block;
+		s->block->refs++;
+		s->p = f->bytes.p;
+	}
+	s->end += f->bytes.n;
 	q->n += f->bytes.n;
 }
 

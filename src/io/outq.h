@@ -15,7 +15,7 @@ struct outq {
 };
 
 void outq_put(struct outq *q, const void *p, size_t n); /* copies */
-void outq_frame(struct outq *q, struct frame *f);       /* takes a reference of its own */
+void outq_frame(struct outq *q, struct frame *f);       /* the frame may go before its bytes */
 /* The front of the queue as up to `max` buffers; they stay valid until their bytes are dropped,
  * whatever is queued meanwhile. Returns how many; *bytes is their sum. */
 unsigned outq_gather(const struct outq *q, uv_buf_t *bufs, unsigned max, size_t *bytes);

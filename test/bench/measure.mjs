@@ -72,7 +72,7 @@ export async function wrk(port, { target = '/', seconds, args }) {
   const { stdout, stderr } = await run('taskset', options, { maxBuffer: 1 << 24 });
   if (stderr) process.stderr.write(stderr);
   const number = (pattern) => Number(pattern.exec(stdout)?.[1] ?? 0);
-  const latency = (percent) => micros(new RegExp(`^\\s+${percent}%\\s+(\\S+)$`, 'm').exec(stdout)[1]);
+  const latency = (percent) => micros(new RegExp(`^\\s+${percent}%\\s+(\\S+)$`, 'm').exec(stdout)?.[1] ?? '0us'); // a short one may have none
   const sockets = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout);
   return {
     requests: number(/(\d+) requests in/),

@@ -14,7 +14,7 @@ const SETTLE_MS = 1500; // what a server still does behind joins: presence, time
 const settle = () => new Promise((done) => setTimeout(done, SETTLE_MS));
 
 // The load, told by lines: const load = await startLoad(server, side); await load.ask('open 100').
-async function startLoad(server, side, { joins = true, width = 64 } = {}) {
+async function startLoad(server, side, { joins = true, width = 256 } = {}) {
   const args = ['-c', LOAD_CORE, FANOUT, side.protocol, `http://127.0.0.1:${server.port}`, '--width', width];
   if (side.tokens) args.push('--tokens', side.tokens);
   if (joins && side.chat) args.push('--chat', side.chat);
