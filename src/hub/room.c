@@ -97,7 +97,7 @@ static void open_undo(void *sio)
 {
 	struct live *l = live_by_sio(*(sio_id *)sio);
 
-	if (l && l->opening)
+	if (l && !l->open)
 		live_close(l);
 }
 
@@ -128,7 +128,7 @@ void live_close(struct live *l)
 
 	while (l->members)
 		member_free(l->members);
-	if (l->opening) {
+	if (!l->open) {
 		kept_free(l->opening);
 		free(l->opening);
 	}

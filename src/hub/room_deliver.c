@@ -106,18 +106,18 @@ static void keep(struct live *l, struct kept *k, struct note *n)
 
 static void note_send(const struct note *n, const struct live *l)
 {
-	if (!n->shared.frame)
-		return; /* told to leave, and no more */
-	sio_send(l->sio, &n->shared);
+	if (!n->shared.frame || !l->open)
+		return; /* told to leave, and no more; or not accepted yet */
+	sio_send(l->to, &n->shared);
 	hub_rooms.stats.delivered++;
 }
 
 static void live_take(struct live *l, struct note *n)
 {
-	if (l->opening)
-		keep(l, l->opening, n);
-	else
+	if (l->open)
 		note_send(n, l);
+	else
+		keep(l, l->opening, n);
 }
 
 /* False: it has left. */
@@ -153,8 +153,9 @@ void live_opened(struct live *l)
 {
 	struct kept *k = l->opening;
 
-	ASSERT(k);
-	l->opening = NULL;
+	ASSERT(!l->open);
+	l->open = true;
+	l->to = sio_socket_of(l->sio);
 	for (uint32_t i = 0; i < k->n; i++)
 		note_send(k->v[i], l);
 	kept_free(k);
@@ -293,7 +294,7 @@ void room_give(struct room *r, const struct bus_message *m)
  * told that it was disconnected. One that is opening is closed at once: who opens it sees that. */
 static void session_end(struct live *l, const struct note *n)
 {
-	if (l->opening) {
+	if (!l->open) {
 		live_close(l);
 		return;
 	}

@@ -53,9 +53,13 @@ struct live {
 	struct person *person;
 	struct list of_person;
 	struct member *members;
-	struct kept *opening; /* NULL: opened */
+	union {
+		struct kept *opening;  /* until it is open */
+		struct sio_socket *to; /* … then; its end comes behind ours */
+	};
 	char session[LIVE_SESSION_LEN];
 	uint32_t at; /* its place among all */
+	bool open;
 };
 
 struct held { /* a message for a room that is behind */

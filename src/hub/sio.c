@@ -176,11 +176,14 @@ void sio_share(
 	eio_share_end(m);
 }
 
-void sio_send(sio_id id, const struct eio_shared *m)
+struct sio_socket *sio_socket_of(sio_id id)
 {
-	struct sio_socket *s = find_connected(id);
+	return find_connected(id);
+}
 
-	if (!s)
+void sio_send(struct sio_socket *s, const struct eio_shared *m)
+{
+	if (!s || s->state == SIO_ST_ENDED)
 		return;
 	eio_send_shared(eio_of(s->client), m);
 	sio_counts.emitted++;

@@ -83,7 +83,12 @@ void sio_ack(sio_id s, int64_t ack, const struct sio_body *b);
 /* One event for many sockets of a namespace, encoded once. m: zero-initialised. No attachments. */
 void sio_share(
 	struct eio_shared *m, struct str nsp, struct str name, const struct str *args, size_t n);
-void sio_send(sio_id s, const struct eio_shared *m); /* eio_shared_free when all have it */
+/* What an id stands for, for who sends to many. NULL: not accepted, or gone; valid until its
+ * `disconnected` returns. */
+struct sio_socket;
+struct sio_socket *sio_socket_of(sio_id s);
+/* eio_shared_free when all have it. s: may be NULL, or at its end: nothing is sent. */
+void sio_send(struct sio_socket *s, const struct eio_shared *m);
 
 /* Emits and waits for the ack: `fn` is called once, with NULL when none came in time or the socket
  * went; its slices live until return. */

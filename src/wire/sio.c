@@ -124,7 +124,8 @@ static bool args_cut(struct str text, size_t n, size_t skip, struct sio_args *ou
 	if (n - skip > SIO_ARGS_MAX)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		struct str element = element_cut(&rest);
+		/* The last is what is left: mostly a long one. */
+		struct str element = i + 1 < n ? element_cut(&rest) : trim_blanks(rest);
 
 		if (i >= skip)
 			out->v[out->n++] = element;

@@ -427,9 +427,9 @@ static void one_message_for_both_transports(void **state)
 	rig_send(request, strlen(request));
 	await("ok");
 	share(&m);
-	sio_send(over_ws, &m);
-	sio_send(inside, &m);
-	sio_send(12345, &m);
+	sio_send(sio_socket_of(over_ws), &m);
+	sio_send(sio_socket_of(inside), &m);
+	sio_send(sio_socket_of(12345), &m);
 	eio_shared_free(&m);
 	sio_disconnect(inside, true); /* what was sent is still fetched */
 	await_story("gone server;closed;");
@@ -460,7 +460,7 @@ static void a_slow_client_is_dropped(void **state)
 	arg = buf_view(&large);
 	sio_share(&m, STR("/"), STR("large"), &arg, 1);
 	while (sio_queued(inside) <= settings.eio.soft) {
-		sio_send(inside, &m);
+		sio_send(sio_socket_of(inside), &m);
 		rig_settle();
 	}
 	clock_advance(9000);
