@@ -216,7 +216,11 @@ static bool key_formed(struct str key)
 
 void visitor_key(struct visitor *v, struct str key)
 {
-	v->has_key = key.n > 0;
+	if (key.n == 0)
+		return;
+	v->key_hash = malloc(HASH_LEN);
+	if (!v->key_hash)
+		PANIC("out of memory");
 	v->key_formed = key_formed(key);
 	secret_hash(key, v->key_hash);
 }
@@ -228,7 +232,7 @@ static bool credential(const struct visitor *v, struct str auth, uint8_t hash[HA
 	struct str key;
 	bool ok;
 
-	if (v->has_key) {
+	if (v->key_hash) {
 		memcpy(hash, v->key_hash, HASH_LEN);
 		return v->key_formed;
 	}

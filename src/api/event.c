@@ -101,6 +101,18 @@ static void event_refuse(struct request *q, struct fault f)
 	reply_now(q, &f);
 }
 
+static struct caller socket_caller(const struct socket *s)
+{
+	struct caller c = {.who = WHO_SESSION,
+		.addr = s->caller.addr,
+		.user_id = s->caller.user_id,
+		.level = -1};
+
+	(void)addr_bind_key(&c.addr, c.addr_key);
+	memcpy(c.token_hash, s->caller.token_hash, sizeof(c.token_hash));
+	return c;
+}
+
 void event_serve(struct socket *s, const struct sio_event *e)
 {
 	int flood = event_flood(s);
@@ -116,7 +128,7 @@ void event_serve(struct socket *s, const struct sio_event *e)
 	q->ack = e->ack;
 	q->method = HTTP_OTHER;
 	q->started_ns = clock_ns();
-	q->caller = s->caller;
+	q->caller = socket_caller(s);
 	q->route = event_find(e->name);
 	correlation_make(q->correlation);
 	list_init(&q->turn);

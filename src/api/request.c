@@ -16,8 +16,8 @@
 
 #include <stdlib.h>
 
-#define POOL_MAX     256   /* idle requests that are kept */
-#define POOL_BODY    65536 /* a larger buffer is not kept */
+#define POOL_MAX     256  /* idle requests that are kept */
+#define POOL_BODY    2048 /* a larger buffer is not kept */
 #define AGENT_POINTS 255
 
 /* ---- the pool ---- */

@@ -4,6 +4,7 @@
  * drain socket_connect.c  CONNECT: credential, limits, the session's seat -> accepted, chat:list
  *   event.c           events of clients as tasks; flood
  *   catch_up.c        the bus; what sockets missed while it was away (a room: catch_up_room.c)
+ *   directory.c       what all get behind CONNECT
  *   presence.c        what Redis is told of sockets and rooms; the lease of the process
  *   rooms.c           room:*
  *   bot_sockets.c     the namespace "/bot" (api/bot_socket.h)
@@ -22,25 +23,29 @@
 
 struct socket {
 	sio_id id;
-	struct caller caller;
+	struct { /* what event.c makes one of */
+		int64_t user_id;
+		uint8_t token_hash[HASH_LEN];
+		struct addr addr;
+	} caller;
+	bool over; /* its session has ended, or it has gone */
+	uint32_t window_hits;
 	char session[SESSION_ID_LEN];
-	struct list of_session; /* sockets of its session in this process */
-	struct list events;     /* under way: the first runs, the others wait */
-	struct timer check;     /* the session: still live? */
-	int64_t expires_at;     /* us */
-	int64_t window_until;   /* clock_ms; of the flood limit */
-	int64_t window_hits;
+	struct list of_session;  /* sockets of its session in this process */
+	struct list events;      /* under way: the first runs, the others wait */
+	struct timer check;      /* the session: still live? */
+	int64_t expires_at;      /* us */
+	int64_t window_until;    /* clock_ms; of the flood limit */
 	struct task *connecting; /* NULL: accepted, or over */
-	bool over;               /* its session has ended, or it has gone */
 };
 
 /* What a client's handshake said, kept with its connection until it connects. */
 struct visitor {
-	struct addr addr;
+	uint8_t *key_hash; /* of an X-API-Key, which people have none of; NULL: none was sent */
+	bool key_formed;   /* … in a bot key's form */
 	bool has_cookie, has_token; /* a cookie psession; one of the right form */
+	struct addr addr;
 	uint8_t token_hash[HASH_LEN];
-	bool has_key, key_formed; /* an X-API-Key; one of a bot key's form */
-	uint8_t key_hash[HASH_LEN];
 #ifdef PORTAL_FAULTS
 	char fault[24]; /* for its CONNECT (api/serve.h) */
 #endif
@@ -59,6 +64,10 @@ void socket_connect(sio_id id, struct str nsp, struct str auth);
 void socket_gone(struct socket *s); /* hub/sio says so */
 /* CONNECT_ERROR, or for errors that pass the end of the transport. */
 void socket_refuse(sio_id id, enum err e);
+
+/* ---- directory.c ---- */
+/* An operation of t: the first page of the directory, JSON values with commas between them. */
+void directory_read(struct task *t, struct str *out, task_fn *next);
 
 /* ---- presence.c ---- */
 void presence_setup(void);

@@ -21,16 +21,16 @@
 
 #include <stdlib.h>
 
-#define LIST_MAX 50 /* of the directory */
-
 struct connect {
+	char addr_key[ADDR_TEXT];
 	struct limit limit;
 	struct rate rate;
 	struct gate_ask ask;
 	struct gate_result pass;
 	struct socket_seat seat;
 	struct seat_taken taken;
-	struct chat_list mine, open;
+	struct chat_list mine;
+	struct str directory;
 };
 
 /* ---- the end ---- */
@@ -177,8 +177,8 @@ static void write_list(struct json_out *j, const struct connect *f, int64_t user
 	for (size_t i = 0; i < f->mine.count; i++)
 		if (f->mine.rows[i].visibility == VISIBILITY_PRIVATE)
 			write_chat(j, &f->mine.rows[i], f->mine.rows[i].owner_id == user_id);
-	for (size_t i = 0; i < f->open.count; i++)
-		write_chat(j, &f->open.rows[i], false);
+	if (f->directory.n > 0)
+		json_raw(j, f->directory);
 	json_end(j);
 	json_end(j);
 }
@@ -209,9 +209,7 @@ static void listed(struct task *t)
 static void browse(struct task *t)
 {
 	struct connect *f = task_frame(t);
-	const struct chat_filter filter = {.limit = LIST_MAX};
-
-	chats_browse(t, &filter, &f->open, listed);
+	directory_read(t, &f->directory, listed);
 }
 
 static void seated(struct task *t)
@@ -254,7 +252,6 @@ static void gate_known(struct task *t)
 		task_fail(t, f->pass.rate.over ? ERR_RATE_LIMITED : ERR_AUTH_REQUIRED);
 		return;
 	}
-	s->caller.who = WHO_SESSION;
 	s->caller.user_id = f->pass.user_id;
 	live_open(t, s->id, s->caller.user_id, s->session, opened);
 }
@@ -268,8 +265,8 @@ static void rate_known(struct task *t)
 		task_fail(t, ERR_RATE_LIMITED);
 		return;
 	}
-	f->ask = (struct gate_ask){.has_token = true,
-		.dead = {str_of(s->caller.addr_key), "public", config.rate_public}};
+	f->ask = (struct gate_ask){
+		.has_token = true, .dead = {str_of(f->addr_key), "public", config.rate_public}};
 	memcpy(f->ask.token_hash, s->caller.token_hash, HASH_LEN);
 	gate_pass(t, &f->ask, &f->pass, gate_known);
 }
@@ -279,7 +276,8 @@ static void connect_begin(struct task *t)
 	struct socket *s = task_subject(t);
 	struct connect *f = task_frame(t);
 
-	f->limit = (struct limit){str_of(s->caller.addr_key), "handshake", config.rate_handshake};
+	(void)addr_bind_key(&s->caller.addr, f->addr_key);
+	f->limit = (struct limit){str_of(f->addr_key), "handshake", config.rate_handshake};
 	rate_hit(t, &f->limit, 60, &f->rate, rate_known);
 }
 
@@ -328,8 +326,6 @@ void socket_connect(sio_id id, struct str nsp, struct str auth)
 	}
 	s->id = id;
 	s->caller.addr = v->addr;
-	s->caller.level = -1;
-	(void)addr_bind_key(&v->addr, s->caller.addr_key);
 	session_public_id(s->caller.token_hash, s->session);
 	list_init(&s->of_session);
 	list_init(&s->events);

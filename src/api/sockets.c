@@ -15,6 +15,7 @@
 #include "base/config.h"
 #include "rules/window.h"
 
+#include <stdlib.h>
 #ifdef PORTAL_FAULTS
 #include <stdio.h>
 #endif
@@ -89,6 +90,13 @@ static void on_opened(void *extra, const struct http_request *r, const struct ad
 #endif
 }
 
+static void on_closed(void *extra)
+{
+	struct visitor *v = extra;
+
+	free(v->key_hash);
+}
+
 /* ---- sockets ---- */
 
 static bool is_bot(sio_id id)
@@ -136,6 +144,7 @@ void socket_end(struct socket *s, struct str reason)
 void sockets_setup(void)
 {
 	static const struct sio_handler handler = {.opened = on_opened,
+		.closed = on_closed,
 		.connect = on_connect,
 		.event = on_event,
 		.disconnected = on_disconnected,

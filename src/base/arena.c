@@ -24,7 +24,7 @@
 #endif
 
 #define ARENA_ALIGN 16
-#define FREE_MAX    1024 /* chunks kept: 4 MiB; beyond that a burst's memory goes back */
+#define FREE_MAX    64 /* chunks kept: 256 KiB; beyond that a burst's memory goes back */
 
 struct arena_chunk {
 	struct arena_chunk *next;

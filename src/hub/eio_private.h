@@ -17,14 +17,14 @@ enum eio_state {
 };
 
 struct eio {
-	uint64_t key;       /* its name in the table: the first half of the sid */
-	uint64_t secret;    /* the other half */
-	struct ws *ws;      /* the transport; NULL: long-polling, or over */
-	struct poll *poll;  /* NULL: WebSocket */
-	struct timer timer; /* until the next ping, or for its pong; in EIO_ST_LAST until the end */
-	struct eio *next;   /* ending */
+	struct ws *ws;     /* the transport; NULL: long-polling, or over */
+	struct poll *poll; /* NULL: WebSocket */
 	uint8_t state, why;
 	bool awaits_pong, slow;
+	uint64_t key;       /* its name in the table: the first half of the sid */
+	uint64_t secret;    /* the other half */
+	struct timer timer; /* until the next ping, or for its pong; in EIO_ST_LAST until the end */
+	struct eio *next;   /* ending */
 	_Alignas(16) char extra[];
 };
 

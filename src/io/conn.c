@@ -51,24 +51,11 @@ struct flight {
 };
 
 struct conn {
-	union {
-		uv_handle_t handle;
-		uv_stream_t stream;
-		uv_tcp_t tcp;
-		uv_pipe_t pipe;
-	} uv;
-	const struct conn_ops *ops;
-	void *data;
-	struct list dirty;
-	struct ready ready; /* hands up what was kept */
-	struct timer timer;
-	void (*on_timeout)(struct conn *c);
+	/* What each message sent touches stands together. */
 	struct outq out;
 	struct flight *flight; /* the write under way: the first flight->n bytes of `out` */
-	struct buf kept;       /* read and not consumed */
-	conn_id id;
+	struct list dirty;
 	uint32_t soft, hard;
-	struct addr peer;
 	uint8_t state, reason;
 	bool reading : 1, paused : 1;
 	bool backed_up : 1; /* a write was pending since the queue was last empty */
@@ -76,6 +63,21 @@ struct conn {
 	bool ended : 1;     /* the peer closed its sending side */
 	bool end_due : 1;   /* … and the owner is not told yet */
 	bool broken : 1;    /* no more output: reset, overflow, or out of time */
+	struct addr peer;
+	const struct conn_ops *ops;
+	void *data;
+	struct ready ready; /* hands up what was kept */
+	struct timer timer;
+	void (*on_timeout)(struct conn *c);
+	struct buf kept; /* read and not consumed */
+	conn_id id;
+	/* Last: what a TCP connection does not need of it is not allocated. */
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_tcp_t tcp;
+		uv_pipe_t pipe;
+	} uv;
 };
 
 static struct {
@@ -472,7 +474,7 @@ void conn_accept(int fd, const struct addr *peer, const struct conn_ops *ops)
 		conn_refuse(fd);
 		return;
 	}
-	c = calloc(1, sizeof(*c));
+	c = calloc(1, peer->unix_peer ? sizeof(*c) : offsetof(struct conn, uv) + sizeof(c->uv.tcp));
 	if (!c)
 		PANIC("out of memory");
 	c->ops = ops;

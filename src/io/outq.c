@@ -24,8 +24,8 @@
 #define KEEP_BYTES  0
 #define BLOCK_SIZE  0
 #else
-#define KEEP_SHARED 4096
-#define KEEP_BYTES  64
+#define KEEP_SHARED 1024
+#define KEEP_BYTES  32
 #define BLOCK_SIZE  16384
 #endif
 
