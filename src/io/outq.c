@@ -6,8 +6,7 @@
  * size) or names a part of a block. Frames are cut from a block one behind the other, so that those
  * which a queue gets in that order become one segment: what a turn brings to a room is one buffer
  * for each who is in it. Empty segments are kept for the next writer, some of each kind; under
- * AddressSanitizer none, and each frame has a block of its own, so that a use after the end is
- * seen.
+ * AddressSanitizer none, and blocks are small, so that a use after the end is seen.
  *
  * Lifetime: a segment lives until its last byte is dropped, a frame until its last reference, a
  * block until its last frame and segment. A queue that nobody drains so keeps up to a block for
@@ -22,7 +21,7 @@
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define KEEP_SHARED 0
 #define KEEP_BYTES  0
-#define BLOCK_SIZE  0
+#define BLOCK_SIZE  64 /* only small frames share one */
 #else
 #define KEEP_SHARED 1024
 #define KEEP_BYTES  32

@@ -301,6 +301,40 @@ static void too_much_output_closes(void **state)
 	free(big);
 }
 
+/* Frames made one behind the other may leave as one, but only where a queue has them so, and whole;
+ * each may go before its bytes. */
+static void frames_may_join(void **state)
+{
+	struct buf want = {0};
+
+	(void)state;
+	rig_serve_one(&rig_ops);
+	for (size_t i = 0; i < 2000; i++) {
+		static char bytes[40000];
+		struct str text = str_make(bytes, i % 97 == 0 ? sizeof(bytes) : 5 + i % 29);
+		struct frame *f;
+
+		memset(bytes, 'a' + (int)(i % 26), text.n);
+		f = frame_new(text);
+		for (int times = (i % 5 != 0) + (i % 11 == 0); times > 0; times--) {
+			conn_write_frame(rig.server, f);
+			buf_str(&want, text);
+		}
+		frame_unref(f);
+		if (i % 13 == 0) {
+			conn_write(rig.server, "own", 3);
+			buf_lit(&want, "own");
+		}
+		if (i % 50 == 0)
+			rig_settle();
+	}
+	rig.expected = want.n;
+	rig_until(rig_received);
+	assert_int_equal(rig.received.n, want.n);
+	assert_memory_equal(rig.received.p, want.p, want.n);
+	buf_free(&want);
+}
+
 static void frames_keep_their_order(void **state)
 {
 	struct frame *frame = frame_new(STR("<shared>"));
@@ -527,6 +561,7 @@ int main(void)
 		T(slow_reader_stops_our_reading),
 		T(too_much_output_closes),
 		T(frames_keep_their_order),
+		T(frames_may_join),
 		T(close_sends_what_is_queued),
 		T(reply_survives_unread_input),
 		T(lingering_is_short),
