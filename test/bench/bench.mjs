@@ -1,15 +1,19 @@
-// Measures portald against the floor (bare epoll), nginx, webdis and a fastify server of the same
-// endpoints: the servers on core 0, load and stores on core 1, rounds interleaved, medians.
+// Measures portald against the floor (bare epoll), nginx, webdis, a fastify server of the same endpoints
+// and socket.io: the servers on core 0, load and stores on core 1, rounds interleaved, medians.
 //
 //   node bench.mjs [--rounds 3] [--seconds 10] [--codes 20000] [--connections 5000]
-//                  [--only livez,session,me,verify,signin,memory] [--quick] [--write]
+//                  [--sockets 5000,20000]
+//                  [--only livez,session,me,verify,signin,memory,
+//                  send100,send1000,send1,pace,connect,sockets] [--quick] [--write]
 //
-// --quick: one round of 3 s. --write: docs/benchmarks.md too. Figures go to build/bench/results.json.
+// --quick: one round of 3 s, of sockets 1 s. --sockets: fewer where the limit of descriptors is lower. --write: docs/benchmarks.md too. Figures go to build/bench/results.json.
 // Needs DATABASE_URL and REDIS_URL of stores on this machine that may be written to, PORTALD and
-// PORTALCTL (test/dev/with-stores.sh sets all four), wrk and a C compiler. nginx and webdis take part
+// PORTALCTL (test/dev/with-stores.sh sets all four), build/release/bench/* (make benchers) and wrk. nginx and webdis take part
 // when they are installed, or named by NGINX and WEBDIS.
 //
-// To add a path: its endpoint in peer.mjs, its row in scenarios(), its target in report.mjs.
+// To add a path: its endpoint in peer.mjs, its row in scenarios(), its target in report.mjs. To add one of
+// sockets: a function in realtime.mjs, its row in socketScenarios().
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -17,12 +21,13 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { parseArgs } from 'node:util';
 import { LOAD_CORE, childrenOf, measure, median, memoryOf, parentOf, pin, wrk } from './measure.mjs';
-import { OUT, makePeer, makePortal, programOf, startFloor, startNginx, startWebdis } from './servers.mjs';
+import { connecting, fanOut, idleSockets } from './realtime.mjs';
+import { OUT, makePeer, makePortal, programOf, startFloor, startFloorFanout, startNginx, startWebdis } from './servers.mjs';
 import { describeMachine, printReport, writeReport } from './report.mjs';
 
 const { values: flags } = parseArgs({
   options: {
-    rounds: { type: 'string' }, seconds: { type: 'string' }, codes: { type: 'string' }, connections: { type: 'string' },
+    rounds: { type: 'string' }, seconds: { type: 'string' }, codes: { type: 'string' }, connections: { type: 'string' }, sockets: { type: 'string' },
     only: { type: 'string' }, quick: { type: 'boolean' }, write: { type: 'boolean' },
   },
 });
@@ -34,7 +39,14 @@ const only = flags.only?.split(',');
 const wanted = (scenario) => !only || only.includes(scenario);
 
 const SESSIONS = 200; // people who send GETs, each with a session
-const METRICS = ['rate', 'p50', 'p99', 'cpu', 'redis', 'postgres', 'requests'];
+const METRICS = ['rate', 'p50', 'p99', 'cpu', 'redis', 'postgres', 'requests', 'bytes'];
+const SPARE = 1000; // sockets of people beyond those that idle; descriptors that are no socket's
+const SOCKET_SCENARIOS = ['send100', 'send1000', 'send1', 'pace', 'connect', 'sockets'];
+const settle = flags.quick ? 300 : 1500;
+
+const descriptors = Number(execFileSync('bash', ['-c', 'ulimit -Hn'], { encoding: 'utf8' })) || Infinity;
+const idle = [...new Set((flags.sockets ?? (flags.quick ? '2000' : '5000,20000')).split(',')
+  .map((n) => Math.min(Number(n), descriptors - SPARE)))];
 
 // Redis, and PostgreSQL's first process; all that exist are moved to the core of the load.
 async function storePids(stores) {
@@ -92,12 +104,30 @@ async function scenarios(sides, yardsticks) {
   return list;
 }
 
+// Servers of sockets: {server, how it is spoken to}.
+function socketScenarios(speakers, stores) {
+  const take = flags.quick ? 1 : seconds;
+  const row = (scenario, title, run) => ({
+    scenario, title, sockets: true, runs: {},
+    servers: speakers.map(({ server, side }) => ({ server, run: () => run(server, side) })),
+  });
+  const send = (what) => (server, side) => fanOut(server, side, stores, { seconds: take, settle, ...what });
+  return [
+    row('send100', 'message:send to 100 members, 8 under way', send({ members: 100, under: 8 })),
+    row('send1000', 'message:send to 1,000 members, 4 under way', send({ members: 1000, under: 4 })),
+    row('send1', 'message:send to 1,000 members, one at a time', send({ members: 1000, under: 1 })),
+    row('pace', 'message:send to 1,000 members, 20 a second', send({ members: 1000, pace: 20 })),
+    row('connect', 'new sockets, session checked', (server, side) => connecting(server, side, stores, { count: idle[0], settle })),
+  ].filter((s) => wanted(s.scenario));
+}
+
 async function runAll(list, sides, stores) {
   const once_ = async (s, entry, warm) => {
+    if (entry.run) return entry.run();
     const load = { seconds: warm ? 1 : seconds, ...(await entry.load(warm)) };
     return measure(entry.server, stores, load, s.perOperation);
   };
-  for (const s of list) for (const entry of s.servers) await once_(s, entry, true);
+  for (const s of list) for (const entry of s.sockets ? [] : s.servers) await once_(s, entry, true);
   // Plans that were made while tables were empty are made again, as they are in a database that has run for a while.
   for (const side of sides) await side.stores.db.query('VACUUM ANALYZE');
   for (let round = 1; round <= rounds; round++) {
@@ -114,6 +144,7 @@ async function runAll(list, sides, stores) {
   return list.map((s) => ({
     scenario: s.scenario,
     title: s.title,
+    sockets: s.sockets,
     servers: Object.entries(s.runs).map(([name, runs]) => ({
       name,
       ...Object.fromEntries(METRICS.map((m) => [m, median(runs.map((r) => r[m]))])),
@@ -168,6 +199,21 @@ pin(process.pid, LOAD_CORE);
 
 const sides = [];
 
+// Portal gets a person for each socket; what socket.io keeps of one does not depend on whose it is.
+async function makeSpeakers(peer, portal) {
+  const tokens = (side, count) => prepare(side, side.server, 'verify', 2 * codes + SESSIONS, count, `${side.server.name}.people`);
+  const raw = await startFloorFanout();
+  const io = await peer.startSockets();
+  const list = [
+    { own: raw, server: raw, start: startFloorFanout, side: { protocol: 'raw' } },
+    { own: io, server: io, start: peer.startSockets, side: { protocol: 'socketio', tokens: await tokens(peer, SPARE), chat: 1 } },
+  ];
+  if (!portal) return list;
+  const { rows } = await portal.stores.db.query(`INSERT INTO chats (name, visibility) VALUES ('bench', 'official') RETURNING id`);
+  const side = { protocol: 'portal', tokens: await tokens(portal, idle.at(-1) + SPARE), chat: rows[0].id };
+  return [...list, { server: portal.server, start: () => portal.start(), side }];
+}
+
 async function bench() {
   const peer = await makePeer();
   sides.push(peer);
@@ -177,21 +223,28 @@ async function bench() {
   const yardsticks = { floor: await startFloor(), nginx: await startNginx(), webdis: await startWebdis(peer.stores) };
   for (const side of sides) {
     side.server = await side.start();
-    await makePeople(side, 2 * codes + SESSIONS);
+    await makePeople(side, 2 * codes + SESSIONS + idle.at(-1) + SPARE);
     side.tokens = await prepare(side, side.server, 'verify', 2 * codes, SESSIONS, `${side.server.name}.tokens`);
   }
   if (portal && wanted('me')) portal.logging = await portal.start(true);
 
+  const speakers = SOCKET_SCENARIOS.some(wanted) ? await makeSpeakers(peer, portal) : [];
+
   const results = {
     machine: describeMachine(await peer.stores.db.query('SHOW server_version'), await peer.stores.redis.info('server')),
-    settings: { rounds, seconds, codes, connections },
-    scenarios: await runAll(await scenarios(sides, yardsticks), sides, stores),
+    settings: { rounds, seconds, codes, connections, connects: idle[0] },
+    scenarios: await runAll([...await scenarios(sides, yardsticks), ...socketScenarios(speakers, stores)], sides, stores),
     memory: [],
+    idle: [],
   };
-  for (const server of [...Object.values(yardsticks), ...sides.flatMap((s) => [s.server, s.logging])]) await server?.stop();
+  for (const server of [...Object.values(yardsticks), ...sides.flatMap((s) => [s.server, s.logging]), ...speakers.map((s) => s.own)])
+    await server?.stop();
   if (wanted('memory')) {
     for (const startServer of [startFloor, programOf('nginx') && startNginx, ...sides.map((s) => () => s.start())].filter(Boolean))
       results.memory.push(await idleMemory(startServer));
+  }
+  if (wanted('sockets')) {
+    for (const { start, side } of speakers) results.idle.push(await idleSockets(start, side, { counts: idle, settle }));
   }
   return results;
 }
@@ -206,6 +259,6 @@ writeFileSync(path.join(OUT, 'results.json'), `${JSON.stringify(results, null, 2
 printReport(results);
 if (flags.write) writeReport(results);
 const errors = results.scenarios.flatMap((s) => s.servers).reduce((sum, s) => sum + s.errors, 0) +
-  results.memory.reduce((sum, m) => sum + m.lost, 0);
+  [...results.memory, ...results.idle.flatMap((i) => i.list)].reduce((sum, m) => sum + m.lost, 0);
 if (errors > 0) console.error(`bench: ${errors} errors; the figures do not count.`);
 process.exit(errors > 0 ? 1 : 0);

@@ -155,6 +155,7 @@ export async function makePortal() {
     TRUSTED_PROXIES: '127.0.0.0/8', COOKIE_SECURE: 'false',
     RATE_LIMIT_LOGIN: LIMIT, RATE_LIMIT_AUTH: LIMIT, RATE_LIMIT_BOT: LIMIT, RATE_LIMIT_PUBLIC: LIMIT,
     RATE_LIMIT_HEALTH: '0', // one address sends more than the setting can allow
+    STORE_TIMEOUT_MS: '5000', // the load, or a neighbour, may keep the stores' core for a while
     RATE_LIMIT_HANDSHAKE: '0', RATE_LIMIT_EVENTS: '0', MESSAGE_RATE_CHAT: '0', MESSAGE_RATE: '0',
   };
   await portalctl(stores, ['migrate'], base);
