@@ -276,7 +276,7 @@ docs-check: $(DEPS_BUILD)
 	$(SUB) VARIANT=release programs
 	test/dev/docs.sh check build/release
 
-bench: build/stamp/bench ## measure against fastify (medians of 3, pinned to cores); minutes
+bench: build/stamp/bench ## measure against fastify and socket.io (medians of 3, pinned to cores); minutes
 	$(SUB) VARIANT=release programs benchers
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --write
 bench-quick: build/stamp/bench ## the same in one short round

@@ -3,14 +3,14 @@
  *   outq_put/outq_frame -> segment at the tail -> outq_gather: one writev -> outq_drop
  *
  * A segment holds bytes (4 KiB, filled by several small writes; a large write gets one of its own
- * size) or names a part of a block. Frames are cut from a block one behind the other, so that those
- * which a queue gets in that order become one segment: what a turn brings to a room is one buffer
- * for each who is in it. Empty segments are kept for the next writer, some of each kind; under
- * AddressSanitizer none, and blocks are small, so that a use after the end is seen.
+ * size) or names a part of a block. The frames of a turn are cut from a block one behind the other,
+ * and those that a queue gets in that order are one segment: what a turn brings to a room is one
+ * buffer for each who is in it. Empty segments are kept for the next writer, some of each kind;
+ * under AddressSanitizer none, so that a use after the end is seen.
  *
  * Lifetime: a segment lives until its last byte is dropped, a frame until its last reference, a
- * block until its last frame and segment. A queue that nobody drains so keeps up to a block for
- * each of its segments; they are everybody's, so that many such queues keep no more than one. */
+ * block until its last frame and segment. So a queue that waits holds more than its bytes, but no
+ * more than BLOCK_FRAMES times them, and shares that with all who wait for the same. */
 #include "io/outq.h"
 
 #include <stdlib.h>
@@ -21,15 +21,15 @@
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define KEEP_SHARED 0
 #define KEEP_BYTES  0
-#define BLOCK_SIZE  64 /* only small frames share one */
 #else
 #define KEEP_SHARED 1024
 #define KEEP_BYTES  32
-#define BLOCK_SIZE  16384
 #endif
+#define BLOCK_MAX    65536
+#define BLOCK_FRAMES 16 /* no frame is a smaller part of its block */
 
 struct block {
-	size_t refs; /* of its frames, of segments, and of `block` below */
+	size_t refs; /* of its frames, of segments, and of `blocks` below */
 	size_t n, cap;
 	char bytes[];
 };
@@ -56,7 +56,10 @@ struct pool {
 	int count, keep;
 };
 static struct pool shared_pool = {.keep = KEEP_SHARED}, bytes_pool = {.keep = KEEP_BYTES};
-static struct block *block; /* the one that frames are cut from */
+static struct {
+	struct block *open; /* the one that frames are cut from */
+	size_t now, before; /* bytes of frames in this turn, and in the one before that had any */
+} blocks;
 
 /* ---- frames ---- */
 
@@ -75,21 +78,35 @@ static void block_unref(struct block *b)
 
 static void block_close(void)
 {
-	block_unref(block);
-	block = NULL;
+	block_unref(blocks.open);
+	blocks.open = NULL;
 }
 
-/* One with room for n bytes. */
+/* A block is as large as what a turn like the last will need. */
+static struct block *block_new(size_t n)
+{
+	size_t cap = blocks.before < BLOCK_MAX ? blocks.before : BLOCK_MAX;
+	struct block *b;
+
+	if (cap > n * BLOCK_FRAMES)
+		cap = n * BLOCK_FRAMES;
+	if (cap < n)
+		cap = n;
+	b = must(malloc(sizeof(*b) + cap));
+	*b = (struct block){.refs = 1, .cap = cap};
+	return b;
+}
+
+/* One for a frame of n bytes. */
 static struct block *block_for(size_t n)
 {
-	size_t cap = n > BLOCK_SIZE ? n : BLOCK_SIZE;
+	struct block *b = blocks.open;
 
-	if (block && n <= block->cap - block->n)
-		return block;
+	blocks.now += n;
+	if (b && n <= b->cap - b->n && n * BLOCK_FRAMES >= b->cap)
+		return b;
 	block_close();
-	block = must(malloc(sizeof(*block) + cap));
-	*block = (struct block){.refs = 1, .cap = cap};
-	return block;
+	return blocks.open = block_new(n);
 }
 
 struct frame *frame_new(struct str bytes)
@@ -103,9 +120,15 @@ struct frame *frame_new(struct str bytes)
 	b->n += bytes.n;
 	b->refs++;
 	*f = (struct frame){.refs = 1, .block = b, .bytes = str_make(p, bytes.n)};
-	if (b->n == b->cap)
-		block_close();
 	return f;
+}
+
+void outq_turn(void)
+{
+	if (blocks.now > 0)
+		blocks.before = blocks.now;
+	blocks.now = 0;
+	block_close();
 }
 
 struct frame *frame_ref(struct frame *f)
@@ -182,6 +205,7 @@ void outq_pool_free(void)
 	pool_free(&shared_pool);
 	pool_free(&bytes_pool);
 	block_close();
+	blocks.before = 0;
 }
 
 /* ---- the queue ---- */

@@ -21,6 +21,7 @@ void outq_frame(struct outq *q, struct frame *f);       /* the frame may go befo
 unsigned outq_gather(const struct outq *q, uv_buf_t *bufs, unsigned max, size_t *bytes);
 void outq_drop(struct outq *q, size_t n); /* the first n bytes are sent */
 void outq_clear(struct outq *q);
+void outq_turn(void);      /* every queue was flushed: frames made from now on are a new turn's */
 void outq_pool_free(void); /* gives the kept segments back */
 
 #endif

@@ -104,7 +104,7 @@ static int conn_answer(int fd, size_t count)
 	while (count > 0) {
 		size_t k = count < BATCH ? count : BATCH;
 
-		if (write(fd, answers, k * ANSWER_LEN) != (ssize_t)(k * ANSWER_LEN))
+		if (send(fd, answers, k * ANSWER_LEN, MSG_NOSIGNAL) != (ssize_t)(k * ANSWER_LEN))
 			return -1;
 		count -= k;
 	}

@@ -165,7 +165,7 @@ static bool handshake(int fd, char *p, size_t n)
 	p[n] = 0;
 	key = strcasestr(p, name);
 	if (!key || strlen(key) < sizeof(name) + 24) {
-		if (write(fd, plain, sizeof(plain) - 1) < 0)
+		if (send(fd, plain, sizeof(plain) - 1, MSG_NOSIGNAL) < 0)
 			perror("floor_fanout: write");
 		return false;
 	}
@@ -174,7 +174,7 @@ static bool handshake(int fd, char *p, size_t n)
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
 		"Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
 		accept);
-	if (write(fd, answer, (size_t)len) != len)
+	if (send(fd, answer, (size_t)len, MSG_NOSIGNAL) != len)
 		return false;
 	conns[fd].open = true;
 	conns[fd].at = open_count;
@@ -264,7 +264,7 @@ static void conn_readable(int fd)
 static void conn_send(int fd, const char *p, size_t n)
 {
 	struct conn *c = &conns[fd];
-	ssize_t sent = c->out.p ? 0 : write(fd, p, n);
+	ssize_t sent = c->out.p ? 0 : send(fd, p, n, MSG_NOSIGNAL);
 
 	if (sent < 0 && errno != EAGAIN)
 		return; /* its end is read later */
@@ -280,7 +280,7 @@ static void conn_send(int fd, const char *p, size_t n)
 static void conn_writable(int fd)
 {
 	struct conn *c = &conns[fd];
-	ssize_t sent = c->out.p ? write(fd, c->out.p, c->out.n) : 0;
+	ssize_t sent = c->out.p ? send(fd, c->out.p, c->out.n, MSG_NOSIGNAL) : 0;
 
 	if (sent <= 0)
 		return;
