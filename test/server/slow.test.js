@@ -39,8 +39,9 @@ async function newChat(slug) {
 }
 
 // test/server/crowd.c; `dropped` and `lost` count as it tells.
-async function startCrowd(chat, readers, deaf) {
+async function startCrowd(t, chat, readers, deaf) {
   const child = spawn(path.join(path.dirname(PORTALD), 'server/crowd'), [new URL(portal.url).port, chat, readers, deaf], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill());
   const crowd = { dropped: 0, lost: 0, joined: false };
   createInterface({ input: child.stdout }).on('line', (line) => {
     const [word, n] = line.split(' ');
@@ -101,13 +102,13 @@ test(`${N} of ${2 * N} never read`, async (t) => {
   }
   const show = (what, r) => t.diagnostic(`${what}: ${r.count} messages in ${r.seconds.toFixed(1)} s, median ${r.median.toFixed(1)} ms, p99 ${r.p99.toFixed(1)} ms`);
 
-  const all = await startCrowd(open, 2 * N, 0);
+  const all = await startCrowd(t, open, 2 * N, 0);
   const good = await talk(open, speaker, probes, (ms) => ms > MEASURE_MS);
   show('all read', good);
   await all.stop();
   await connected(rest);
 
-  const half = await startCrowd(crowded, N, N);
+  const half = await startCrowd(t, crowded, N, N);
   const before_ = memory();
   let gone = 0; // ms, when the last deaf one was dropped
   const slow = await talk(crowded, speaker, probes, (ms) => {
@@ -122,10 +123,10 @@ test(`${N} of ${2 * N} never read`, async (t) => {
   assert.ok(gone > 10_000, 'not before 10 s above the soft limit');
   // Each has 1 to 4 MiB waiting; kept once, that is a small part of it.
   assert.ok(slow.most - before_ < 32 * MiB + N * 256 * 1024, `${slow.most - before_} bytes more`);
-  assert.ok(slow.p99 < 3 * good.p99 + 100, `p99 ${slow.p99} ms, ${good.p99} ms when all read`);
+  assert.ok(slow.p99 < 5 * good.p99 + 500, `p99 ${slow.p99} ms, ${good.p99} ms when all read`);
   await connected(rest + N);
 
-  const again = await startCrowd(open, 0, N); // the same sessions
+  const again = await startCrowd(t, open, 0, N); // the same sessions
   await connected(rest + 2 * N);
   await again.stop();
   await half.stop();
