@@ -12,6 +12,9 @@
  * Lifetime: from conn_accept to on_gone, the close callback of libuv; for its owner it ends with
  * `closed`. A write under way keeps the queue's front where it is until libuv gives it back.
  *
+ * TLS is a filter: `tls` makes plaintext of what was read, and of the front of `out` what is on the
+ * wire. Without it, `out` itself is. During its handshake nobody owns the connection (shaking_ops).
+ *
  * To add a reason: enum conn_reason and conn_reason_name; conn_close decides what it lets through.
  */
 #include "io/conn.h"
@@ -28,6 +31,7 @@
 #include "io/loop.h"
 #include "io/outq.h"
 #include "io/slots.h"
+#include "io/tls_private.h"
 
 #define READ_BYTES   65536         /* one read; also how far a paused connection reads on */
 #define KEPT_MAX     (1024 * 1024) /* an owner that leaves more than this unconsumed is lost */
@@ -36,6 +40,7 @@
 #define HARD_DEFAULT (4 * 1024 * 1024)
 #define DRAIN_MS     5000
 #define LINGER_MS    2000
+#define HANDSHAKE_MS 10000
 #define FDS_SPARE    64 /* stores, logs, listeners */
 
 enum conn_state {
@@ -54,7 +59,8 @@ struct flight {
 struct conn {
 	/* What each message sent touches stands together. */
 	struct outq out;
-	struct flight *flight; /* the write under way: the first flight->n bytes of `out` */
+	struct outq *wire;     /* what the kernel gets: `out`, or what TLS made of its front */
+	struct flight *flight; /* the write under way: the first flight->n bytes of the wire */
 	struct list dirty;
 	uint32_t soft, hard;
 	uint8_t state, reason;
@@ -67,7 +73,9 @@ struct conn {
 	struct addr peer;
 	const struct conn_ops *ops;
 	void *data;
-	struct ready ready; /* hands up what was kept */
+	struct tls *tls;              /* NULL: plain */
+	const struct conn_ops *owner; /* of a TLS connection, from the end of its handshake on */
+	struct ready ready;           /* hands up what was kept */
 	struct timer timer;
 	void (*on_timeout)(struct conn *c);
 	struct buf kept; /* read and not consumed */
@@ -87,7 +95,7 @@ static struct {
 	struct list dirty;
 	struct turn_hook hook;
 	struct conn_stats stats;
-	char read[READ_BYTES];
+	char read[READ_BYTES], plain[READ_BYTES];
 } conns;
 
 const char *conn_reason_name(enum conn_reason r)
@@ -144,6 +152,7 @@ static void on_gone(uv_handle_t *h)
 	struct conn *c = h->data;
 
 	outq_clear(&c->out);
+	tls_free(c->tls);
 	free(c);
 }
 
@@ -191,7 +200,7 @@ static bool input_wanted(const struct conn *c)
 
 static void reading_update(struct conn *c)
 {
-	bool want = !c->ended;
+	bool want = !c->ended && !(c->tls && tls_waiting(c->tls));
 
 	if (c->state == ST_OPEN)
 		want = want && !c->throttled && !(c->paused && c->kept.n >= READ_BYTES);
@@ -255,6 +264,34 @@ static void on_ready(struct ready *r)
 	reading_update(c);
 }
 
+/* Hands up what is in the records that have come. */
+static void records_take(struct conn *c)
+{
+	size_t n;
+
+	while (c->state == ST_OPEN && (n = tls_read(c->tls, conns.plain, READ_BYTES)) > 0)
+		input_take(c, conns.plain, n);
+	if (tls_state(c->tls) == TLS_BROKEN) {
+		conn_close(c, CONN_PROTOCOL);
+	} else if (tls_state(c->tls) == TLS_ENDED && !c->ended) {
+		c->ended = c->end_due = true;
+		if (c->state == ST_OPEN)
+			ready_add(&c->ready);
+	}
+	dirty_add(c); /* TLS may have an answer of its own */
+}
+
+static void wire_take(struct conn *c, char *p, size_t n)
+{
+	if (!c->tls) {
+		input_take(c, p, n);
+		return;
+	}
+	tls_take(c->tls, p, n);
+	if (tls_state(c->tls) != TLS_SHAKING)
+		records_take(c);
+}
+
 /* A reset that came behind the end of the stream is told only to who asks. */
 static bool reset_waits(const struct conn *c)
 {
@@ -274,7 +311,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 	if (n > 0) {
 		conns.stats.bytes_in += (uint64_t)n;
 		if (c->state == ST_OPEN)
-			input_take(c, b->base, (size_t)n);
+			wire_take(c, b->base, (size_t)n);
 	} else if (n == UV_EOF && c->state != ST_LINGERING && !reset_waits(c)) {
 		c->ended = c->end_due = true;
 		if (c->state == ST_OPEN)
@@ -306,6 +343,21 @@ void conn_set_ops(struct conn *c, const struct conn_ops *ops)
 
 /* ---- output ---- */
 
+static bool wire_fill(struct conn *c)
+{
+	if (c->tls) {
+		tls_seal(c->tls, &c->out, c->state != ST_OPEN);
+		if (tls_state(c->tls) == TLS_BROKEN)
+			conn_close(c, CONN_PROTOCOL);
+	}
+	return c->wire->n > 0;
+}
+
+static bool all_sent(const struct conn *c)
+{
+	return c->out.n == 0 && c->wire->n == 0;
+}
+
 static void on_written(uv_write_t *req, int status)
 {
 	struct conn *c = req->handle->data;
@@ -321,7 +373,7 @@ static void on_written(uv_write_t *req, int status)
 		return;
 	}
 	conns.stats.bytes_out += n;
-	outq_drop(&c->out, n);
+	outq_drop(c->wire, n);
 	dirty_add(c);
 }
 
@@ -335,7 +387,7 @@ static void flight_begin(struct conn *c)
 	c->flight = malloc(sizeof(*c->flight));
 	if (!c->flight)
 		PANIC("out of memory");
-	count = outq_gather(&c->out, bufs, FLUSH_BUFS, &c->flight->n);
+	count = outq_gather(c->wire, bufs, FLUSH_BUFS, &c->flight->n);
 	if (uv_write(&c->flight->req, &c->uv.stream, bufs, count, on_written) != 0) {
 		free(c->flight);
 		c->flight = NULL;
@@ -363,9 +415,9 @@ static void conn_flush(struct conn *c)
 {
 	uv_buf_t bufs[FLUSH_BUFS];
 
-	while (c->out.n > 0 && !c->flight && !c->broken) {
+	while (!c->flight && !c->broken && wire_fill(c)) {
 		size_t bytes;
-		unsigned count = outq_gather(&c->out, bufs, FLUSH_BUFS, &bytes);
+		unsigned count = outq_gather(c->wire, bufs, FLUSH_BUFS, &bytes);
 		ssize_t sent = conn_send(c, bufs, count);
 
 		if (sent < 0 && sent != UV_EAGAIN) {
@@ -374,7 +426,7 @@ static void conn_flush(struct conn *c)
 		}
 		if (sent > 0) {
 			conns.stats.bytes_out += (uint64_t)sent;
-			outq_drop(&c->out, (size_t)sent);
+			outq_drop(c->wire, (size_t)sent);
 		}
 		if (sent < 0 || (size_t)sent < bytes)
 			flight_begin(c);
@@ -383,9 +435,11 @@ static void conn_flush(struct conn *c)
 
 size_t conn_queued(const struct conn *c)
 {
+	size_t n = c->out.n + (c->tls ? c->wire->n : 0);
+
 	if (!c->flight)
-		return c->out.n;
-	return c->out.n - c->flight->n + uv_stream_get_write_queue_size(&c->uv.stream);
+		return n;
+	return n - c->flight->n + uv_stream_get_write_queue_size(&c->uv.stream);
 }
 
 static void conn_wrote(struct conn *c)
@@ -442,7 +496,7 @@ static void conn_settle(struct conn *c)
 	conn_flush(c);
 	if (c->state == ST_OPEN) {
 		throttle_update(c);
-		if (c->backed_up && c->out.n == 0) {
+		if (c->backed_up && all_sent(c)) {
 			c->backed_up = false;
 			if (c->ops->drained)
 				c->ops->drained(c);
@@ -459,7 +513,7 @@ static void conn_settle(struct conn *c)
 	}
 	if (c->broken)
 		conn_kill(c);
-	else if (c->state == ST_DRAINING && c->out.n == 0)
+	else if (c->state == ST_DRAINING && all_sent(c))
 		linger_begin(c);
 	if (c->state != ST_GONE)
 		reading_update(c);
@@ -475,6 +529,39 @@ static void on_turn(struct turn_hook *h)
 	outq_turn();
 }
 
+/* ---- the handshake of TLS ---- */
+
+static void on_shaken(void *owner)
+{
+	struct conn *c = owner;
+
+	if (c->state != ST_OPEN)
+		return;
+	if (tls_state(c->tls) == TLS_OPEN) {
+		timer_clear(&c->timer);
+		c->ops = c->owner;
+		c->ops->opened(c);
+	}
+	if (tls_state(c->tls) != TLS_SHAKING)
+		records_take(c);
+	dirty_add(c);
+	reading_update(c);
+}
+
+static void shaking_opened(struct conn *c)
+{
+	c->tls = tls_new(on_shaken, c);
+	c->wire = tls_wire(c->tls);
+	timer_set(&c->timer, HANDSHAKE_MS);
+}
+
+static void shaking_closed(struct conn *c, enum conn_reason r)
+{
+	(void)c, (void)r;
+}
+
+static const struct conn_ops shaking_ops = {.opened = shaking_opened, .closed = shaking_closed};
+
 /* ---- coming and going ---- */
 
 void conn_refuse(int fd)
@@ -483,7 +570,7 @@ void conn_refuse(int fd)
 	conns.stats.refused++;
 }
 
-void conn_accept(int fd, const struct addr *peer, const struct conn_ops *ops)
+void conn_accept(int fd, const struct addr *peer, const struct conn_ops *ops, bool secure)
 {
 	struct conn *c;
 	int e;
@@ -495,7 +582,9 @@ void conn_accept(int fd, const struct addr *peer, const struct conn_ops *ops)
 	c = calloc(1, peer->unix_peer ? sizeof(*c) : offsetof(struct conn, uv) + sizeof(c->uv.tcp));
 	if (!c)
 		PANIC("out of memory");
-	c->ops = ops;
+	c->ops = secure ? &shaking_ops : ops;
+	c->owner = ops;
+	c->wire = &c->out;
 	c->peer = *peer;
 	c->soft = SOFT_DEFAULT;
 	c->hard = HARD_DEFAULT;

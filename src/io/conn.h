@@ -85,6 +85,10 @@ struct listener;
  * closed at once, and accepting rests 100 ms; those connected are served on. */
 enum err listener_open(struct listener **out, struct str where, const struct conn_ops *ops,
 	char why[200]) MUST_CHECK;
+/* Who connects from now on speaks TLS (io/tls.h, which must be set up): `opened` comes when the
+ * handshake is over, everything else is as it is without. For each such connection up to 64 KiB are
+ * encrypted ahead of what the kernel takes, and 33 KiB are held as long as it lives. */
+void listener_secure(struct listener *l);
 int listener_port(const struct listener *l); /* 0 for a Unix socket */
 void listener_close(struct listener *l);     /* stops accepting; connections live on */
 

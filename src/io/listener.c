@@ -40,6 +40,7 @@ struct listener {
 	int fd;
 	int port;
 	const struct conn_ops *ops;
+	bool secure;
 	struct timer rest;
 	char *path; /* to unlink; NULL for TCP */
 };
@@ -130,7 +131,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 		if (fd >= 0) {
 			peer = addr_of(&from);
-			conn_accept(fd, &peer, l->ops);
+			conn_accept(fd, &peer, l->ops, l->secure);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			   errno == ENOMEM) {
 			shed(l, errno);
@@ -281,6 +282,11 @@ enum err listener_open(
 	if (bound && local)
 		unlink(a.path.sun_path);
 	return refused(why, where, bound ? "it does not listen" : "the address cannot be had", e);
+}
+
+void listener_secure(struct listener *l)
+{
+	l->secure = true;
 }
 
 int listener_port(const struct listener *l)
