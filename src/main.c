@@ -1,6 +1,7 @@
 /* portald: start-up and shutdown, in order.
  *
  *   main -> settings -> log, secrets -> loop -> routes -> stores -> listener -> … until a signal
+ *   SIGHUP, with TLS: read certificate and key again
  *   SIGTERM, SIGINT: stop accepting, let requests end (DRAIN_TIMEOUT), close; again: quit at once
  *
  * Serves from the first moment (/livez); /readyz tells when the stores are there too.
@@ -25,6 +26,7 @@
 #include "io/conn.h"
 #include "io/pg.h"
 #include "io/redis.h"
+#include "io/tls.h"
 #include "store/key.h"
 #include "store/session.h"
 #include "store/wipe.h"
@@ -140,6 +142,17 @@ static void on_stop(int signum)
 	timer_set(&drain.tick, 1);
 }
 
+/* ---- TLS ---- */
+
+static void on_reload(int signum)
+{
+	char why[TLS_WHY];
+
+	(void)signum;
+	if (tls_reload(why) != OK)
+		log_line(LOG_ERROR, "the certificate in use stays", LOG_Z("reason", why));
+}
+
 /* ---- starting ---- */
 
 static _Noreturn void refuse(struct str why)
@@ -179,13 +192,26 @@ static void stores_begin(void)
 		refuse(why);
 }
 
+static void tls_begin(void)
+{
+	char why[TLS_WHY];
+
+	if (tls_setup(config.tls_cert, config.tls_key, why) != OK)
+		refuse(str_of(why));
+	loop_on_signal(SIGHUP, on_reload);
+}
+
 static void listener_begin(void)
 {
 	char why[200];
 
+	if (config.tls_cert.n > 0)
+		tls_begin();
 	http_serve(&request_handler);
 	if (listener_open(&listener, config.listen, &http_conn_ops, why) != OK)
 		refuse(str_of(why));
+	if (config.tls_cert.n > 0)
+		listener_secure(listener);
 	log_line(LOG_INFO, "listening", LOG_S("address", config.listen),
 		LOG_I("port", listener_port(listener)), LOG_Z("version", PORTAL_VERSION));
 }
@@ -217,6 +243,7 @@ static int end(void)
 	sockets_teardown();
 	presence_teardown();
 	conn_teardown();
+	tls_teardown();
 	clean = loop_close();
 	request_pool_drain();
 	operations_teardown();
@@ -302,7 +329,8 @@ static void print_man(struct buf *out)
 	roff_section(out, "DESCRIPTION");
 	roff_text(out, STR("Serves Portal's HTTP interface and its sockets on one port, with what "
 			   "PostgreSQL and Redis hold. Several processes may share both stores. "
-			   "SIGTERM and SIGINT stop it: running requests end first."));
+			   "SIGTERM and SIGINT stop it: running requests end first. SIGHUP has it "
+			   "read TLS_CERT and TLS_KEY again."));
 	roff_section(out, "OPTIONS");
 	roff_text(out, STR("Without an option it serves. Options print and exit."));
 	for (size_t i = 0; i < OPTIONS; i++) {

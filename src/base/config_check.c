@@ -73,6 +73,19 @@ static enum err check_listen(struct check *k)
 	return OK;
 }
 
+static enum err check_tls(struct check *k)
+{
+	const struct config *c = k->c;
+
+	if (c->tls_cert.n > 0 && c->tls_key.n == 0)
+		return REFUSE(k, "TLS_KEY must name the file with the key of the certificate in "
+				 "TLS_CERT; for a plain port leave both empty");
+	if (c->tls_key.n > 0 && c->tls_cert.n == 0)
+		return REFUSE(k, "TLS_CERT must name the file with the certificate of TLS_KEY; for "
+				 "a plain port leave both empty");
+	return OK;
+}
+
 static enum err check_word(struct check *k, const char *name, struct str s,
 	const char *const *words, const char *sentence)
 {
@@ -226,6 +239,8 @@ enum err config_check(struct config *c, struct arena *memory, struct buf *why)
 	struct check k = {.c = c, .memory = memory, .why = why};
 	enum err e = check_listen(&k);
 
+	if (!e)
+		e = check_tls(&k);
 	if (!e)
 		e = check_words(&k);
 	if (!e)

@@ -6,6 +6,7 @@
 #include "ctl/ctl.h"
 #include "io/pg.h"
 #include "io/redis.h"
+#include "io/tls.h"
 
 /* ---- config check: everything that could stop portald's start, but nothing is started ---- */
 
@@ -19,6 +20,7 @@ static const char *config_from(const char *name)
 void ctl_config_check(struct task *t)
 {
 	struct buf text = {0};
+	char tls[TLS_WHY];
 	struct str why = STR_NULL;
 	struct json_out *j = ctl_json();
 	enum err e = config_load(config_from, &text);
@@ -30,6 +32,9 @@ void ctl_config_check(struct task *t)
 	}
 	if (secret_setup(config.secret_key) != OK)
 		why = STR("SECRET_KEY cannot be used");
+	if (!why.p && config.tls_cert.n > 0 &&
+		tls_check(config.tls_cert, config.tls_key, tls) != OK)
+		why = str_of(tls);
 	/* A start looks at the URL and resolves its host; the connection is dropped at once. */
 	if (!why.p && pg_start(&(struct pg_setup){config.database_url, 1, config.store_timeout},
 			      &why) == OK)

@@ -137,6 +137,10 @@ static void words_and_lists(void **state)
 	stops("LOG_LEVEL must be debug, info, warn or error, not \"loud\"", {"LOG_LEVEL", "loud"});
 	stops("LOG_FORMAT must be json, text or auto", {"LOG_FORMAT", ""});
 	stops("COOKIE_SECURE must be true, false or auto", {"COOKIE_SECURE", "yes"});
+	stops("TLS_KEY must name", {"TLS_CERT", "/cert.pem"});
+	stops("TLS_CERT must name", {"TLS_KEY", "/key.pem"});
+	loads({"TLS_CERT", "/cert.pem"}, {"TLS_KEY", "/key.pem"});
+	assert_true(config.local_mode);
 	stops("PLATFORMS must not be empty", {"PLATFORMS", ""});
 	stops("PLATFORMS must name at least one", {"PLATFORMS", " , "});
 	stops("PLATFORMS must list names", {"PLATFORMS", "discord,Tele gram"});
