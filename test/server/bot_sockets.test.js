@@ -243,6 +243,7 @@ test('a bot whose login is taken away stays and gets nothing; given back, it doe
   const may = async (login) => assert.equal((await owner.post(`/v1/admin/bots/${id}/update`, { login })).status, 200);
   await may(false);
   await request(randomPlatformId());
+  await nobody(); // and no push is under way
   await until(async () => {
     await may(true);
     return (await portal.redis.zcard('portal:bots:discord')) === 1;
