@@ -9,7 +9,7 @@
 --   portal:chat:{chat}:sent:{user}:{key}   the id that a client_id got, for 10 minutes; a wipe leaves it
 --   portal:chat:{chat}:card:{user}         for a minute, what PostgreSQL says of the person there: j, n name
 --                                          of the chat (JSON), m muted until (ms; 0: until lifted; '': not), w
---                                          the wipe preset in ms (0: off), and the stamps it was made under
+--                                          the wipe preset in ms (0: off; '': none, a direct chat), and the stamps it was made under
 --   portal:person:{user}:stamp, portal:chat:{chat}:stamp    deleted by whoever changes what cards say; so a
 --                                          card made from what was read before the change is never used
 --   portal:chat:{chat}:gate                moves with removals and changes of visibility; a stamp too
@@ -145,7 +145,7 @@ local id = redis.call('XADD', chat .. ':stream', 'MAXLEN', ARGV[8], '*', 's', us
 if key ~= '' then
   redis.call('SET', sent, id, 'PX', 600000)
 end
-if wipe then
+if wipe and wipe ~= '' then
   redis.call('ZADD', 'portal:wipes', 'NX', wipe == '0' and '+inf' or now_ms + wipe, ARGV[1])
 end
 if reason ~= '' then

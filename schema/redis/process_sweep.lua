@@ -19,6 +19,9 @@ for _, user in ipairs(redis.call('SMEMBERS', KEYS[1])) do
   if redis.call('EXISTS', sockets) == 0 then
     redis.call('ZREM', KEYS[4], user)
     redis.call('HDEL', KEYS[5], user)
+    if redis.call('EXISTS', 'portal:match:person:' .. user) == 1 then
+      redis.call('SADD', 'portal:match:look', user) -- they search: are they there?
+    end
   end
 end
 return redis.call('SMEMBERS', KEYS[2])

@@ -17,6 +17,18 @@ local function elsewhere(session)
     end
   end
 end
+-- In a direct chat (match_try.lua) the grace begins, and the other hears of it.
+local function missed(user)
+  local d = redis.call('HMGET', 'portal:direct:' .. chat, 'x', 'y', 'g')
+  if d[1] then
+    local now = redis.call('TIME')
+    local grace = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + d[3])
+    redis.call('ZADD', 'portal:match:graces', grace, chat .. ':' .. user)
+    redis.call('HSET', 'portal:direct:' .. chat, 'l:' .. user, '1')
+    redis.call('PUBLISH', 'portal:user:' .. (d[1] == user and d[2] or d[1]), string.format(
+      'r room:peer_left - -\n{"chat_id":%s,"user_id":%s,"grace_until_ms":%s}', chat, user, grace))
+  end
+end
 local function leave(user, session)
   redis.call('HDEL', KEYS[1], session .. ':' .. process)
   if elsewhere(session) or redis.call('ZREM', KEYS[2], user .. ':' .. session) == 0 then
@@ -27,6 +39,7 @@ local function leave(user, session)
     local since = 'portal:chat:' .. chat .. ':since:' .. user
     redis.call('HDEL', KEYS[3], user)
     redis.call('HDEL', KEYS[4], user)
+    missed(user)
     if ARGV[7] == '1' then
       redis.call('DEL', since)
     else

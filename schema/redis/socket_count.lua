@@ -37,4 +37,7 @@ else
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('HDEL', KEYS[4], ARGV[1])
 end
+if redis.call('EXISTS', 'portal:match:person:' .. ARGV[1]) == 1 then
+  redis.call('SADD', 'portal:match:look', ARGV[1]) -- they search: are they there?
+end
 return {1, expires or 0}

@@ -1,0 +1,244 @@
+-- The pairing step: puts a person into the search, or looks again for one who is in it, and pairs them with
+-- the one who waits longest of those they may meet. Two people leave every queue and get their chat in
+-- this one step, or nothing of it happens.
+--
+--   portal:match:person:{user}   ticket: t tags ("any", or sorted, parted by spaces), q place (of portal:match:seq),
+--                                s since when they have been there without a break (ms), c queued at and u expires
+--                                at (ms), p how chats show them (JSON), b whom either side has blocked (" id id "),
+--                                h '1': has had a socket, a: away, the place is lost then (ms)
+--   portal:match:queue           everyone who may be paired now, by place
+--   portal:match:queue:{tag}     of these, those with the tag; "any" is one
+--   portal:match:until, :away, :retry   sorted by ms: tickets that expire, that are lost, that may meet a late partner then
+--   portal:match:look            set: people whose sockets came or went (socket_count.lua, process_sweep.lua)
+--   portal:match:recent:{user}   partners, sorted by the end (ms) of the time in which they are avoided
+--   portal:match:blocked:{user}, :closed:{user}   what a ticket being written may not know yet; seconds
+--   portal:match:chat:{user}     the direct chat they are in
+--   portal:direct:{chat}         x y ids, px py how shown (JSON), i interests, j the chat (JSON), c u created and ends at (ms),
+--                                g grace (ms), l:{user} the other has been told that they left
+--   portal:match:chats           direct chats by their end; portal:match:graces "{chat}:{user}" without a socket there, by
+--                                the end of the grace
+--
+-- Invariants, between any two steps: a person has a ticket, or a chat, or neither. Who is in a queue has a
+-- ticket, and is in the queues of all its tags; who has a ticket and is in no queue is away. A chat has two people
+-- and both name it. No two people in the queues may meet, unless one of them stands in look or retry.
+-- Nothing here is known from an earlier step but through these keys, so no interleaving can break them; and a
+-- process that dies between two steps leaves nothing half done, only something due (match_due.lua).
+-- The cost is that of the tags, and of those passed over: the blocked, recent partners, the absent (each once).
+--
+-- ARGV 1 user, 2 id for a chat, 3 the chat (JSON), 4 '1': a new search; else they are looked at again
+--      5 grace, 6 grace of a search, 7 expiry, 8 how long a chat may last, 9 how long nobody else has to have been there
+--      before a recent partner is met again (all ms), of a search: 10 tags, 11 person (JSON), 12 blocked (" id id "),
+--      13 when it expires (RFC 3339, for match:searching)
+-- Answer: {IDLE}; {SEARCHING, fresh: '1' when this step began it}; {MATCHED, fresh, chat}: then the id was used; {CLOSED}
+local IDLE, SEARCHING, MATCHED, CLOSED = 0, 1, 2, 3
+local user, chat = ARGV[1], ARGV[2]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ALL, ANY = 'portal:match:queue', 'portal:match:queue:any'
+
+local function ms(n)
+  return string.format('%.0f', n)
+end
+local function ticket_key(who)
+  return 'portal:match:person:' .. who
+end
+local function ticket_of(who)
+  local t = redis.call('HMGET', ticket_key(who), 't', 'q', 's', 'p', 'b', 'h', 'a')
+  return t[1] and {tags = t[1], place = t[2], since = tonumber(t[3]), person = t[4], blocked = t[5], had = t[6] == '1', away = t[7]}
+end
+local function each_queue(tags, call)
+  call(ALL)
+  for tag in tags:gmatch('%S+') do
+    call('portal:match:queue:' .. tag)
+  end
+end
+local function unqueue(who, t)
+  each_queue(t.tags, function(queue)
+    redis.call('ZREM', queue, who)
+  end)
+end
+local function connected(who)
+  return redis.call('EXISTS', 'portal:sockets:' .. who) == 1
+end
+local function go_away(who, t)
+  unqueue(who, t)
+  local lost = ms(now + ARGV[6])
+  redis.call('HSET', ticket_key(who), 'a', lost)
+  redis.call('ZADD', 'portal:match:away', lost, who)
+end
+local function tell(who, head, data)
+  redis.call('PUBLISH', 'portal:user:' .. who, head .. '\n' .. data)
+end
+
+redis.call('SREM', 'portal:match:look', user)
+redis.call('ZREM', 'portal:match:retry', user)
+local in_chat = redis.call('GET', 'portal:match:chat:' .. user)
+if in_chat then
+  return {MATCHED, '0', in_chat}
+end
+local me, fresh = ticket_of(user), '0'
+if ARGV[4] == '1' and not me then
+  if redis.call('EXISTS', 'portal:match:closed:' .. user) == 1 then
+    return {CLOSED}
+  end
+  local blocked = ARGV[12]
+  for _, other in ipairs(redis.call('SMEMBERS', 'portal:match:blocked:' .. user)) do
+    blocked = blocked .. other .. ' '
+  end
+  me = {tags = ARGV[10], place = ms(redis.call('INCR', 'portal:match:seq')), since = now, person = ARGV[11], blocked = blocked}
+  redis.call('HSET', ticket_key(user), 't', me.tags, 'q', me.place, 's', ms(now), 'c', ms(now), 'u', ms(now + ARGV[7]), 'p', me.person,
+    'b', blocked)
+  redis.call('ZADD', 'portal:match:until', ms(now + ARGV[7]), user)
+  fresh = '1'
+elseif not me then
+  return {IDLE}
+end
+
+-- ---- are they there? ----
+if connected(user) then
+  if not me.had then
+    redis.call('HSET', ticket_key(user), 'h', '1')
+  end
+  if me.away then
+    redis.call('HDEL', ticket_key(user), 'a')
+    redis.call('ZREM', 'portal:match:away', user)
+    me.since = now
+    redis.call('HSET', ticket_key(user), 's', ms(now))
+  end
+elseif me.had then
+  if not me.away then
+    go_away(user, me)
+  end
+  return {SEARCHING, '0'}
+end
+each_queue(me.tags, function(queue)
+  redis.call('ZADD', queue, me.place, user)
+end)
+
+-- ---- who waits longest of those they may meet? ----
+local CHUNK = 16
+local queues, seen, retry = {}, {[user] = true}, nil
+local function open(key)
+  queues[#queues + 1] = {key = key, from = '-inf', rows = {}, at = 1}
+end
+local function head(queue) -- its first that was not looked at yet
+  while true do
+    local who = queue.rows[queue.at]
+    if who and not seen[who] then
+      return who, tonumber(queue.rows[queue.at + 1])
+    elseif who then
+      queue.at = queue.at + 2
+    elseif queue.done then
+      return nil
+    else
+      queue.rows = redis.call('ZRANGEBYSCORE', queue.key, queue.from, '+inf', 'WITHSCORES', 'LIMIT', 0, CHUNK)
+      queue.at, queue.done = 1, #queue.rows < 2 * CHUNK
+      queue.from = #queue.rows > 0 and '(' .. queue.rows[#queue.rows] or queue.from
+    end
+  end
+end
+local function first()
+  local found, least = nil, math.huge
+  for _, queue in ipairs(queues) do
+    local who, place = head(queue)
+    if who and place < least then
+      found, least = who, place
+    end
+  end
+  if found then
+    seen[found] = true
+  end
+  return found
+end
+if me.tags == 'any' then
+  open(ALL)
+else
+  open(ANY)
+  for tag in me.tags:gmatch('%S+') do
+    open('portal:match:queue:' .. tag)
+  end
+end
+local partner, other, late = nil, nil, nil
+while not partner do
+  local who = first()
+  if not who then
+    break
+  end
+  local t = ticket_of(who)
+  local ends = redis.call('ZSCORE', 'portal:match:recent:' .. user, who)
+  if t.had and not connected(who) then
+    go_away(who, t)
+  elseif me.blocked:find(' ' .. who .. ' ', 1, true) or t.blocked:find(' ' .. user .. ' ', 1, true) then
+    -- never
+  elseif ends and tonumber(ends) > now then
+    local from = math.max(me.since, t.since) + ARGV[9]
+    if from <= now then
+      late = late or {who, t}
+    else
+      retry = math.min(retry or from, from)
+    end
+  else
+    partner, other = who, t
+  end
+end
+if not partner and late then
+  partner, other = late[1], late[2]
+end
+if not partner then
+  if retry then
+    redis.call('ZADD', 'portal:match:retry', ms(retry), user)
+  end
+  if fresh == '1' then
+    tell(user, 'r match:searching - -', string.format('{"expires_at":"%s"}', ARGV[13]))
+  end
+  return {SEARCHING, fresh}
+end
+
+-- ---- a pair ----
+local common = {}
+if me.tags == 'any' or other.tags == 'any' then
+  common[1] = 'any'
+else
+  for tag in me.tags:gmatch('%S+') do
+    if (' ' .. other.tags .. ' '):find(' ' .. tag .. ' ', 1, true) then
+      common[#common + 1] = tag
+    end
+  end
+end
+local function take(who, t)
+  unqueue(who, t)
+  redis.call('DEL', ticket_key(who))
+  redis.call('ZREM', 'portal:match:until', who)
+  redis.call('ZREM', 'portal:match:retry', who)
+  redis.call('SREM', 'portal:match:look', who)
+  redis.call('SET', 'portal:match:chat:' .. who, chat)
+end
+take(user, me)
+take(partner, other)
+local ends = ms(now + ARGV[8])
+redis.call('HSET', 'portal:direct:' .. chat, 'x', user, 'y', partner, 'px', me.person, 'py', other.person, 'i',
+  table.concat(common, ' '), 'j', ARGV[3], 'c', ms(now), 'u', ends, 'g', ARGV[5])
+redis.call('ZADD', 'portal:match:chats', ends, chat)
+redis.call('SET', 'portal:chat:' .. chat .. ':epoch', 1)
+redis.call('SET', 'portal:chat:' .. chat .. ':ceiling', 9007199254740991)
+redis.call('SET', 'portal:e2ee:circle:' .. chat, '0 ' .. user .. ' ' .. partner .. ' ')
+redis.call('XADD', 'portal:chat:' .. chat .. ':stream', '*', 's', '0', 'j', 'null,"permission_level":0', 'c',
+  'Chat started — say hi! Matched on: ' .. table.concat(common, ', '), 'e', '0', 'k', '')
+local until_ms = ms(now + ARGV[5])
+local function greet(who, peer)
+  redis.call('ZADD', 'portal:match:graces', until_ms, chat .. ':' .. who)
+  tell(who, 'r match:found - -', string.format('{"chat":%s,"peer":{"user":%s},"interests":["%s"]}', ARGV[3], peer.person,
+    table.concat(common, '","')))
+  tell(who, 'c !direct - -', string.format('{"chat_id":%s}', chat))
+end
+greet(user, other)
+greet(partner, me)
+local function absent(who, peer)
+  if not connected(who) then
+    redis.call('HSET', 'portal:direct:' .. chat, 'l:' .. who, '1')
+    tell(peer, 'r room:peer_left - -', string.format('{"chat_id":%s,"user_id":%s,"grace_until_ms":%s}', chat, who, until_ms))
+  end
+end
+absent(user, partner)
+absent(partner, user)
+return {MATCHED, '1', chat}
