@@ -32,6 +32,7 @@
 	X(NOTIFICATION_NOT_FOUND, 404, "Notification not found")                                   \
 	X(SESSION_NOT_FOUND, 404, "Session not found")                                             \
 	X(PLATFORM_NOT_FOUND, 404, "Platform not linked")                                          \
+	X(MATCH_NO_ACTIVE_DIRECT, 404, "No search and no direct chat to leave")                    \
 	X(METHOD, 405, "Method not allowed")                                                       \
 	X(REQUEST_TIMEOUT, 408, "Request timed out")                                               \
 	X(CONFLICT, 409, "Entity already exists")                                                  \
@@ -44,6 +45,8 @@
 	X(SLUG_TAKEN, 409, "The address is taken")                                                 \
 	X(INVITE_QUOTA, 409, "Too many live invites")                                              \
 	X(NOTIFICATION_ALREADY_READ, 409, "Notification is already read")                          \
+	X(MATCH_ALREADY_SEARCHING, 409, "Already searching")                                       \
+	X(MATCH_SLOT_LIMIT, 409, "Already in a direct chat")                                       \
 	X(TOO_LARGE, 413, "Request body too large")                                                \
 	X(MEDIA_TYPE, 415, "Content-Type must be application/json")                                \
 	X(BAD_CIPHERTEXT, 422, "Content is not a CiphertextV2 bundle")                             \

@@ -1,12 +1,13 @@
-/* The matcher: searches, pairing, direct chats (contract 5). It lives in Redis only; each change is one
- * step of schema/redis/match_*.lua, the first of which (match_try.lua) names the keys, says what holds
- * between any two steps, and why any number of processes may run them.
+/* The matcher: searches, pairing, direct chats (contract 5). It lives in Redis only; each change is
+ * one step of schema/redis/match_*.lua, the first of which (match_try.lua) names the keys, says
+ * what holds between any two steps, and why any number of processes may run them.
  *
  *   match_enqueue -> (chat id reserved, person and blocks from PostgreSQL) -> match_try
  *   tick of every process -> match_due -> match_try | match_drop | match_end, each deciding again
  *
- * A direct chat has no row in PostgreSQL. Its id comes from the sequence of all chats, some of which each
- * process keeps in reserve: an id is used once, also when an answer was lost (then it is not used at all). */
+ * A direct chat has no row in PostgreSQL. Its id comes from the sequence of all chats, some of
+ * which each process keeps in reserve: an id is used once, also when an answer was lost (then it is
+ * not used at all). */
 #ifndef STORE_MATCH_H
 #define STORE_MATCH_H
 
@@ -21,31 +22,36 @@ enum match_state {
 struct match_status {
 	enum match_state state;
 	struct str interests; /* tags parted by spaces; of a chat those that matched */
-	int64_t queued_at, expires_at; /* us; searching. Matched: when the chat was made, and ends at most */
+	int64_t queued_at,
+		expires_at; /* us; searching. Matched: when the chat was made, and ends at most */
 	/* matched */
 	int64_t chat_id, online;
-	struct str chat, peer; /* JSON: a chat object (online as it was when it was made), a person of chats */
+	struct str chat, peer; /* JSON: a chat object (online as it was when it was made), a person
+				  of chats */
 };
 void match_status(struct task *t, int64_t user_id, struct match_status *out, task_fn *next);
 
-/* tags: sorted, no two alike, parted by spaces, or "any" (rules/interest.h). MATCH_ALREADY_SEARCHING, MATCH_SLOT_LIMIT
- * (in a direct chat), AUTH_REQUIRED (the account is gone or closed). */
+/* tags: sorted, no two alike, parted by spaces, or "any" (rules/interest.h).
+ * MATCH_ALREADY_SEARCHING, MATCH_SLOT_LIMIT (in a direct chat), AUTH_REQUIRED (the account is gone
+ * or closed). */
 void match_enqueue(
 	struct task *t, int64_t user_id, struct str tags, struct match_status *out, task_fn *next);
 /* Idempotent; a chat goes on. */
 void match_dequeue(struct task *t, int64_t user_id, task_fn *next);
-/* Ends the search, or the chat (match:ended "left"). MATCH_NO_ACTIVE_DIRECT when there is neither. */
+/* Ends the search, or the chat (match:ended "left"). MATCH_NO_ACTIVE_DIRECT when there is neither.
+ */
 void match_leave(struct task *t, int64_t user_id, task_fn *next);
-/* The account was closed: search and chat end (match:ended "gone"). Behind the commit; never fails. */
+/* The account was closed: search and chat end (match:ended "gone"). Behind the commit; never fails.
+ */
 void match_close(struct task *t, int64_t user_id, task_fn *next);
 
 /* ---- direct chats ---- */
 struct direct {
 	int64_t id;
 	int64_t people[2];
-	struct str persons[2]; /* as chats show them, JSON */
+	struct str persons[2];       /* as chats show them, JSON */
 	int64_t created_at, ends_at; /* us */
-	int64_t online; /* people present */
+	int64_t online;              /* people present */
 };
 /* CHAT_NOT_FOUND when there is none (any more). */
 void direct_read(struct task *t, int64_t chat_id, struct direct *out, task_fn *next);
