@@ -4,13 +4,14 @@
  *   account_closed  -> the sessions, told to Redis
  *
  * To end something else with an account: a step behind session_tell in account_closed. To show
- * something else of a person in rooms: face_decode, and the writer of api/rooms.c. */
+ * something else of a person in rooms: sql_face, write_chat_person, and api/rooms.c. */
 #include "store/account.h"
 
 #include "base/log.h"
 #include "gen/schema.h"
 #include "store/message.h"
 #include "store/session_private.h"
+#include "store/shown.h"
 #include "store/user.h"
 
 /* ---- changed ---- */
@@ -56,12 +57,7 @@ static enum err face_decode(struct task *t, const struct pg_rows *r, void *out)
 	if (pg_count(r) == 0)
 		return ERR_USER_NOT_FOUND;
 	json_out_init(&j, &b);
-	json_obj(&j);
-	json_ki64(&j, "id", f->user_id);
-	json_kstr(&j, "username", pg_text(r, 0, 0));
-	json_kstr(&j, "avatar_url", pg_text(r, 0, 1));
-	json_ki64(&j, "permission_level", pg_i64(r, 0, 2));
-	json_end(&j);
+	write_chat_person(&j, f->user_id, pg_text(r, 0, 0), pg_text(r, 0, 1), (int)pg_i64(r, 0, 2));
 	f->json = arena_str(task_arena(t), buf_view(&b));
 	buf_free(&b);
 	f->sessions = session_ids(t, pg_text(r, 0, 3));

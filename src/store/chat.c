@@ -4,7 +4,8 @@
  * Rows come from PostgreSQL, how many are present from Redis, for all rows of an answer at once.
  * Results are copied into the task's arena and end with the task.
  *
- * To add a column: schema/, CHAT_COLUMNS, chat_decode, struct chat, and write_chat in api/. */
+ * To add a column: schema/, CHAT_COLUMNS, chat_decode, struct chat, and write_chat in
+ * store/shown.c. */
 #include "store/chat_private.h"
 
 #include "base/buf.h"
