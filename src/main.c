@@ -28,6 +28,7 @@
 #include "io/redis.h"
 #include "io/tls.h"
 #include "store/key.h"
+#include "store/match.h"
 #include "store/session.h"
 #include "store/wipe.h"
 
@@ -108,6 +109,7 @@ static void finish(void)
 {
 	timer_clear(&drain.tick);
 	wipe_stop();
+	match_stop();
 	key_stop();
 	presence_stop();
 	task_end_all();
@@ -231,6 +233,7 @@ static void start(void)
 	presence_setup();
 	stores_begin();
 	wipe_start();
+	match_start();
 	operations_setup();
 	loop_on_signal(SIGTERM, on_stop);
 	loop_on_signal(SIGINT, on_stop);

@@ -28,7 +28,7 @@
 -- ARGV 1 user, 2 id for a chat, 3 the chat (JSON), 4 '1': a new search; else they are looked at again
 --      5 grace, 6 grace of a search, 7 expiry, 8 how long a chat may last, 9 how long nobody else has to have been there
 --      before a recent partner is met again (all ms), of a search: 10 tags, 11 person (JSON), 12 blocked (" id id "),
---      13 when it expires (RFC 3339, for match:searching)
+--      13 when it expires (RFC 3339, for match:searching), 14 when the chat was made, as it says (ms)
 -- Answer: {IDLE}; {SEARCHING, fresh: '1' when this step began it}; {MATCHED, fresh, chat}: then the id was used; {CLOSED}
 local IDLE, SEARCHING, MATCHED, CLOSED = 0, 1, 2, 3
 local user, chat = ARGV[1], ARGV[2]
@@ -171,7 +171,7 @@ while not partner do
   elseif me.blocked:find(' ' .. who .. ' ', 1, true) or t.blocked:find(' ' .. user .. ' ', 1, true) then
     -- never
   elseif ends and tonumber(ends) > now then
-    local from = math.max(me.since, t.since) + ARGV[9]
+    local from = math.min(tonumber(ends), math.max(me.since, t.since) + ARGV[9])
     if from <= now then
       late = late or {who, t}
     else
@@ -217,7 +217,7 @@ take(user, me)
 take(partner, other)
 local ends = ms(now + ARGV[8])
 redis.call('HSET', 'portal:direct:' .. chat, 'x', user, 'y', partner, 'px', me.person, 'py', other.person, 'i',
-  table.concat(common, ' '), 'j', ARGV[3], 'c', ms(now), 'u', ends, 'g', ARGV[5])
+  table.concat(common, ' '), 'j', ARGV[3], 'c', ARGV[14], 'u', ends, 'g', ARGV[5])
 redis.call('ZADD', 'portal:match:chats', ends, chat)
 redis.call('SET', 'portal:chat:' .. chat .. ':epoch', 1)
 redis.call('SET', 'portal:chat:' .. chat .. ':ceiling', 9007199254740991)

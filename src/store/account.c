@@ -1,14 +1,15 @@
 /* After an account changed or closed (account.h).
  *
  *   account_changed -> cards_dropped -> face_read (PostgreSQL) -> shown: the rooms they are in
- *   account_closed  -> the sessions, told to Redis
+ *   account_closed  -> search and direct chat end -> the sessions, told to Redis
  *
- * To end something else with an account: a step behind session_tell in account_closed. To show
+ * To end something else with an account: a step in account_closed. To show
  * something else of a person in rooms: sql_face, write_chat_person, and api/rooms.c. */
 #include "store/account.h"
 
 #include "base/log.h"
 #include "gen/schema.h"
+#include "store/match.h"
 #include "store/message.h"
 #include "store/session_private.h"
 #include "store/shown.h"
@@ -106,10 +107,26 @@ void account_changed(struct task *t, int64_t user_id, task_fn *next)
 
 /* ---- closed ---- */
 
+struct closing {
+	struct str gone;
+	const char *reason;
+};
+
+static void closed(struct task *t)
+{
+	const struct closing *f = task_frame(t);
+
+	session_tell(t, f->gone, f->reason, task_return);
+}
+
 void account_closed(
 	struct task *t, int64_t user_id, struct str gone, const char *reason, task_fn *next)
 {
+	struct closing *f = task_call(t, sizeof(*f), next);
+
 	log_line(
 		LOG_INFO, "an account was closed", LOG_I("user", user_id), LOG_Z("reason", reason));
-	session_tell(t, gone, reason, next);
+	f->gone = gone;
+	f->reason = reason;
+	match_close(t, user_id, closed);
 }

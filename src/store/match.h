@@ -12,7 +12,7 @@
 #define STORE_MATCH_H
 
 #include "base/json.h"
-#include "io/task.h"
+#include "store/user.h"
 
 enum match_state {
 	MATCH_IDLE,
@@ -59,6 +59,8 @@ void direct_read(struct task *t, int64_t chat_id, struct direct *out, task_fn *n
 /* ---- blocks: PostgreSQL, then searches learn of it ---- */
 /* USER_NOT_FOUND; nobody blocks themselves (INVALID_REQUEST is the handler's). Idempotent. */
 void block_set(struct task *t, int64_t user_id, int64_t other, bool on, task_fn *next);
+/* Whom a person blocks: all of them, newest first; as profile_search gives people. */
+void blocks_read(struct task *t, int64_t user_id, struct profile_page *out, task_fn *next);
 
 /* ---- the tick: MATCH_TICK ms ---- */
 void match_start(void); /* behind the stores; graces that are running get at least 15 s */

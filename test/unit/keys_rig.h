@@ -3,6 +3,7 @@
 #define TEST_UNIT_KEYS_RIG_H
 
 #include "base/buf.h"
+#include "ear.h"
 #include "stores.h"
 
 int keys_begin(void **state); /* stores_begin, and the bus */
@@ -19,11 +20,6 @@ void member_joins(int64_t chat, const struct member *m);
 void member_leaves(int64_t chat, const struct member *m);
 /* A chat that PostgreSQL knows; visibility "public" or "private"; its channel is heard. */
 int64_t chat_new(const char *visibility);
-
-/* What the bus brought since the last call, "event who data\n" a message, valid until the next. */
-const char *heard(void);
-/* How often `what` stands in it. */
-int times(const char *text, const char *what);
 
 /* Everything in the chat's asks happened so much earlier. */
 void asks_age(int64_t chat, int64_t ms);

@@ -1,0 +1,42 @@
+/* Steps of the matcher, for the files of store/match_*.c. */
+#ifndef STORE_MATCH_PRIVATE_H
+#define STORE_MATCH_PRIVATE_H
+
+#include "store/match.h"
+
+/* ---- ids for chats ---- */
+/* Those that were reserved and not used, RESERVE of them at most; others are forgotten. */
+bool reserve_take(int64_t *id); /* false: there is none */
+void reserve_keep(int64_t id);
+/* Into the reserve. */
+void reserve_fill(struct task *t, size_t count, task_fn *next);
+#define RESERVE 64
+
+/* ---- match_try.lua ---- */
+enum try_outcome {
+	TRY_IDLE,
+	TRY_SEARCHING,
+	TRY_MATCHED,
+	TRY_CLOSED
+};
+struct
+try {
+	int64_t user_id, chat_id;         /* chat_id: reserved; kept again when it was not used */
+	struct str tags, person, blocked; /* of a new search; "": they are looked at again */
+	enum try_outcome outcome;
+	bool fresh; /* this step did it */
+};
+void match_try(struct task *t, struct try *f, task_fn *next);
+
+/* ---- match_drop.lua, match_end.lua ---- */
+struct dropped {
+	bool ended;
+	int64_t chat_id; /* they are in; 0: none */
+};
+void match_drop(
+	struct task *t, int64_t user_id, const char *reason, struct dropped *out, task_fn *next);
+/* `user_id`: whose doing or whose grace it is; 0: nobody's. `due`: only if it is. */
+void match_end(struct task *t, int64_t chat_id, const char *reason, int64_t user_id, bool due,
+	task_fn *next);
+
+#endif
