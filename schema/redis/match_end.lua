@@ -43,10 +43,16 @@ for _, place in ipairs(redis.call('HKEYS', room .. ':present')) do
   redis.call('SREM', 'portal:process:' .. place:match('[^:]*$') .. ':rooms', chat)
 end
 local epoch = redis.call('GET', base .. ':epoch') or '1'
+for _, field in ipairs(redis.call('HKEYS', direct)) do
+  if field:sub(1, 2) == 's:' then
+    redis.call('SREM', 'portal:e2ee:rooms:' .. field:sub(3), chat)
+  end
+end
 for _, user in ipairs({x, y}) do
   for _, session in ipairs(redis.call('HKEYS', 'portal:e2ee:keys:' .. user)) do
-    redis.call('SREM', 'portal:e2ee:rooms:' .. session, chat)
-    redis.call('SREM', 'portal:e2ee:blobs:' .. session, chat .. ':' .. epoch)
+    for n = 1, tonumber(epoch) do
+      redis.call('SREM', 'portal:e2ee:blobs:' .. session, chat .. ':' .. n)
+    end
   end
   redis.call('DEL', base .. ':card:' .. user, base .. ':since:' .. user, base .. ':rate:' .. user)
   redis.call('ZREM', 'portal:match:graces', chat .. ':' .. user)

@@ -11,10 +11,11 @@
 --   portal:match:until, :away, :retry   sorted by ms: tickets that expire, that are lost, that may meet a late partner then
 --   portal:match:look            set: people whose sockets came or went (socket_count.lua, process_sweep.lua)
 --   portal:match:recent:{user}   partners, sorted by the end (ms) of the time in which they are avoided
---   portal:match:blocked:{user}, :closed:{user}   what a ticket being written may not know yet; seconds
+--   portal:match:blocked:{user}, :closed:{user}   what a ticket being written may not know yet, for seconds: hash,
+--                                '1' either blocks the other, '0' no longer; the account is closed
 --   portal:match:chat:{user}     the direct chat they are in
 --   portal:direct:{chat}         x y ids, px py how shown (JSON), i interests, j the chat (JSON), c u created and ends at (ms),
---                                g grace (ms), l:{user} the other has been told that they left
+--                                g grace (ms), l:{user} the other has been told that they left, s:{session} has been there
 --   portal:match:chats           direct chats by their end; portal:match:graces "{chat}:{user}" without a socket there, by
 --                                the end of the grace
 --
@@ -81,9 +82,9 @@ if ARGV[4] == '1' and not me then
   if redis.call('EXISTS', 'portal:match:closed:' .. user) == 1 then
     return {CLOSED}
   end
-  local blocked = ARGV[12]
-  for _, other in ipairs(redis.call('SMEMBERS', 'portal:match:blocked:' .. user)) do
-    blocked = blocked .. other .. ' '
+  local blocked, late = ARGV[12], redis.call('HGETALL', 'portal:match:blocked:' .. user)
+  for i = 1, #late, 2 do
+    blocked = blocked:gsub(' ' .. late[i] .. ' ', ' ') .. (late[i + 1] == '1' and late[i] .. ' ' or '')
   end
   me = {tags = ARGV[10], place = ms(redis.call('INCR', 'portal:match:seq')), since = now, person = ARGV[11], blocked = blocked}
   redis.call('HSET', ticket_key(user), 't', me.tags, 'q', me.place, 's', ms(now), 'c', ms(now), 'u', ms(now + ARGV[7]), 'p', me.person,

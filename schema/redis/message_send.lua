@@ -101,6 +101,10 @@ else
   if id then
     return {ADDED, id}
   end
+  local current = redis.call('GET', chat .. ':epoch')
+  if not current then -- nobody has ever been there, or it is gone: nothing may be left of it here
+    return ARGV[11] and {APART} or {CARD, '', '', ''}
+  end
 
   local stamps = redis.call('MGET', person .. ':stamp', chat .. ':stamp', chat .. ':gate')
   local gate = stamps[3] or ''
@@ -124,8 +128,7 @@ else
   elseif muted ~= '' and tonumber(muted) > now_ms then
     return {MUTED, math.ceil((muted - now_ms) / 1000)}
   end
-  local current = redis.call('GET', chat .. ':epoch')
-  if not current or not redis.call('ZSCORE', room .. ':joined', user .. ':' .. session) then
+  if not redis.call('ZSCORE', room .. ':joined', user .. ':' .. session) then
     return {APART}
   end
   if current ~= epoch then

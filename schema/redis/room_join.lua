@@ -39,11 +39,14 @@ if fresh then
   redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[6]), member)
   redis.call('HINCRBY', KEYS[4], user, 1)
   -- In a direct chat their grace is over (match_try.lua), and the other hears of it if they were missed.
-  if redis.call('ZREM', 'portal:match:graces', chat .. ':' .. user) == 1 and
-      redis.call('HDEL', 'portal:direct:' .. chat, 'l:' .. user) == 1 then
-    local two = redis.call('HMGET', 'portal:direct:' .. chat, 'x', 'y')
-    redis.call('PUBLISH', 'portal:user:' .. (two[1] == user and two[2] or two[1]), string.format(
-      'r room:peer_back - -\n{"chat_id":%s,"user_id":%s}', chat, user))
+  local direct = 'portal:direct:' .. chat
+  local two = redis.call('HMGET', direct, 'x', 'y')
+  if two[1] then
+    redis.call('HSET', direct, 's:' .. session, user)
+    if redis.call('ZREM', 'portal:match:graces', chat .. ':' .. user) == 1 and redis.call('HDEL', direct, 'l:' .. user) == 1 then
+      redis.call('PUBLISH', 'portal:user:' .. (two[1] == user and two[2] or two[1]), string.format(
+        'r room:peer_back - -\n{"chat_id":%s,"user_id":%s}', chat, user))
+    end
   end
 end
 local sessions = redis.call('ZCARD', KEYS[3])

@@ -61,7 +61,7 @@ if ARGV[3] == '' then
   end
 elseif ARGV[5] == '0' then
   leave(ARGV[2], ARGV[3])
-else
+elseif redis.call('HEXISTS', KEYS[1], ARGV[3] .. ':' .. process) == 1 then -- the room may be gone
   redis.call('HSET', KEYS[1], ARGV[3] .. ':' .. process, ARGV[5])
 end
 if ARGV[6] == '1' then

@@ -11,8 +11,11 @@
 
 #include "base/config.h"
 #include "base/secret.h"
+#include "gen/schema.h"
 #include "io/redis_sub.h"
+#include "store/message.h"
 #include "store/room.h"
+#include "store/user_change.h"
 
 int match_begin(void **state)
 {
@@ -35,7 +38,7 @@ void matcher_new(void)
 	config.match_tick = 10;
 	config.match_expiry = 600;
 	config.match_away = config.match_grace = 60;
-	config.match_grace_least = 15;
+	config.match_grace_least = 0;
 	config.match_life = 86400;
 	config.match_recent = 300;
 	config.match_alone = 10;
@@ -76,9 +79,8 @@ static void moved(struct task *t)
 		copy(m->peer, sizeof(m->peer), m->status.peer);
 	}
 	ASSERT(m->page.count <= 8);
-	m->blocked_n = m->page.count;
-	for (size_t i = 0; i < m->page.count; i++)
-		m->blocked[i] = m->page.rows[i].id;
+	for (; m->ids_n < m->page.count; m->ids_n++)
+		m->ids[m->ids_n] = m->page.rows[m->ids_n].id;
 	task_end(t);
 }
 
@@ -88,8 +90,31 @@ static void try_again(struct task *t)
 
 	m->try = (struct try){
 		.user_id = m->user, .tags = STR(""), .person = STR(""), .blocked = STR("")};
-	ASSERT(reserve_take(&m->try.chat_id));
-	match_try(t, &m->try, moved);
+	if (reserve_take(&m->try.chat_id))
+		match_try(t, &m->try, moved);
+	else
+		reserve_fill(t, 1, try_again);
+}
+
+static enum err sweep_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	struct move *m = out;
+
+	(void)t;
+	ASSERT(redis_len(v) <= 8);
+	for (; m->ids_n < redis_len(v); m->ids_n++)
+		m->ids[m->ids_n] = redis_i64(redis_at(v, m->ids_n));
+	return OK;
+}
+
+/* Two of them. */
+static void sweep(struct task *t)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("5000"));
+	redis_arg(&a, STR("2"));
+	redis_eval(t, &redis_scripts[SCRIPT_MATCH_SWEEP], &a, sweep_decode, task_subject(t), moved);
 }
 
 static void move_begin(struct task *t)
@@ -129,6 +154,13 @@ static void move_begin(struct task *t)
 		break;
 	case END:
 		match_end(t, m->other, m->text, m->user, m->flag, moved);
+		break;
+	case DELETE_USER:
+		user_delete(t, m->user, arena_printf(task_arena(t), "p%lld", (long long)m->user),
+			moved);
+		break;
+	case SWEEP:
+		sweep(t);
 		break;
 	}
 }
@@ -222,12 +254,12 @@ static void tick_wait(struct task *t)
 	const struct ticking *j = task_subject(t);
 	struct task_stats s = task_stats();
 
-	if (s.started == j->before || s.alive > 1) {
+	if (s.started > j->before)
+		match_stop(); /* one has begun */
+	if (s.started > j->before && s.alive == 1)
+		task_end(t);
+	else
 		task_sleep(t, 1, tick_wait);
-		return;
-	}
-	match_stop();
-	task_end(t);
 }
 
 static void tick_begin(struct task *t)
@@ -336,9 +368,45 @@ void comes_in(int64_t chat, int64_t user)
 	assert_int_equal(j.joined.outcome, ROOM_JOINED);
 }
 
-void goes_out(int64_t chat, int64_t user)
+bool comes_in_late(int64_t chat, int64_t user)
 {
-	struct socketing j = seat_in(chat, user, 0);
+	struct socketing j = seat_in(chat, user, 1);
+
+	j.job.begin = enter_begin;
+	assert_int_equal(job_run(&j.job), OK);
+	return j.joined.outcome == ROOM_JOINED;
+}
+
+struct saying {
+	struct job job;
+	struct message_new message;
+	struct str id;
+};
+
+static void say_begin(struct task *t)
+{
+	struct saying *j = task_subject(t);
+
+	message_send(t, &j->message, &j->id, job_done);
+}
+
+enum err says_late(int64_t chat, int64_t user)
+{
+	struct saying j = {.job.begin = say_begin,
+		.message = {.chat_id = chat,
+			.user_id = user,
+			.content = STR(
+				"{\"v\":2,\"epoch\":1,\"ct\":"
+				"\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\"}")}};
+
+	session_of(user);
+	memcpy(j.message.session, session, SESSION_ID_LEN);
+	return job_run(&j.job);
+}
+
+void goes_out(int64_t chat, int64_t user, int64_t sockets)
+{
+	struct socketing j = seat_in(chat, user, sockets);
 
 	j.job.begin = exit_begin;
 	assert_int_equal(job_run(&j.job), OK);

@@ -28,7 +28,9 @@ struct move {
 		BLOCKS,
 		TRY,
 		DROP,
-		END
+		END,
+		DELETE_USER,
+		SWEEP
 	} call;
 	int64_t user, other; /* other: of a block; the chat, of DIRECT and END */
 	const char *text;    /* tags; the reason */
@@ -37,8 +39,8 @@ struct move {
 	struct match_status status; /* its strings, those of direct: */
 	char interests[64], chat[600], peer[300], other_peer[300];
 	struct direct direct;
-	int64_t blocked[8];
-	size_t blocked_n;
+	int64_t ids[8]; /* of BLOCKS and SWEEP */
+	size_t ids_n;
 	struct profile_page page;
 	struct try try;
 	struct dropped dropped;
@@ -66,7 +68,11 @@ void socket_comes(int64_t user);
 void socket_goes(int64_t user);
 /* Into a chat's room, and out of it. */
 void comes_in(int64_t chat, int64_t user);
-void goes_out(int64_t chat, int64_t user);
+/* Both as who has begun with it before the chat ended. */
+bool comes_in_late(int64_t chat, int64_t user);
+enum err says_late(int64_t chat, int64_t user);
+/* `sockets` of theirs stay. */
+void goes_out(int64_t chat, int64_t user, int64_t sockets);
 
 /* Everything in the matcher happened so much earlier. */
 void age(int64_t ms);
