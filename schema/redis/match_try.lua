@@ -20,8 +20,8 @@
 --                                the end of the grace
 --
 -- Invariants, between any two steps: a person has a ticket, or a chat, or neither. Who is in a queue has a
--- ticket, and is in the queues of all its tags; who has a ticket and is in no queue is away. A chat has two people
--- and both name it. No two people in the queues may meet, unless one of them stands in look or retry.
+-- ticket, and is in the queues of all its tags; who has a ticket and is in no queue is away, or is back and
+-- stands in look. A chat has two people and both name it. No two people in the queues may meet, unless one of them stands in look or retry.
 -- Nothing here is known from an earlier step but through these keys, so no interleaving can break them; and a
 -- process that dies between two steps leaves nothing half done, only something due (match_due.lua).
 -- The cost is that of the tags, and of those passed over: the blocked, recent partners, the absent (each once).
@@ -98,13 +98,8 @@ end
 -- ---- are they there? ----
 if connected(user) then
   if not me.had then
+    me.had = true
     redis.call('HSET', ticket_key(user), 'h', '1')
-  end
-  if me.away then
-    redis.call('HDEL', ticket_key(user), 'a')
-    redis.call('ZREM', 'portal:match:away', user)
-    me.since = now
-    redis.call('HSET', ticket_key(user), 's', ms(now))
   end
 elseif me.had then
   if not me.away then

@@ -37,7 +37,17 @@ else
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('HDEL', KEYS[4], ARGV[1])
 end
-if redis.call('EXISTS', 'portal:match:person:' .. ARGV[1]) == 1 then
-  redis.call('SADD', 'portal:match:look', ARGV[1]) -- they search: are they there?
+-- They search (match_try.lua): it is known here that they have been there, and the tick looks at them.
+local ticket = 'portal:match:person:' .. ARGV[1]
+if redis.call('EXISTS', ticket) == 1 then
+  if one then
+    redis.call('HSET', ticket, 'h', '1')
+    if redis.call('HDEL', ticket, 'a') == 1 then
+      local now = redis.call('TIME')
+      redis.call('ZREM', 'portal:match:away', ARGV[1])
+      redis.call('HSET', ticket, 's', string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)))
+    end
+  end
+  redis.call('SADD', 'portal:match:look', ARGV[1])
 end
 return {1, expires or 0}

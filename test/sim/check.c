@@ -181,11 +181,23 @@ static bool shares(int a, int b)
 	return (m.p[a].tags | m.p[b].tags) & 1 || m.p[a].tags & m.p[b].tags;
 }
 
+void check_pair(int p, int q)
+{
+	if (p == q || !shares(p, q))
+		die("%d and %d have nothing in common", p, q);
+	if (avoid(p, q) && !blocks_under_way(p, q))
+		die("%d and %d avoid each other", p, q);
+	if (m.p[p].chat >= 0 || m.p[q].chat >= 0)
+		die("%d or %d is in a chat", p, q);
+}
+
 static void check_waiting(int a, int b)
 {
 	int64_t since = m.p[a].since > m.p[b].since ? m.p[a].since : m.p[b].since;
 
-	if (!there(a) || !there(b) || !shares(a, b) || avoid(a, b) || blocks_under_way())
+	if (!there(a) || !there(b) || !shares(a, b) || avoid(a, b))
+		return;
+	if (blocks_under_way(a, b) || m.p[a].doubt & 1U << b || m.p[b].doubt & 1U << a)
 		return;
 	if (m.p[a].recent[b] <= redis_ms || since + ALONE_MS <= redis_ms)
 		die("%d and %d both wait, and may meet", a, b);

@@ -202,8 +202,7 @@ static void pair(int user, int partner, int64_t id)
 
 	if (m.chats == CHATS)
 		die("too many chats for the model");
-	if (user == partner || !tags)
-		die("the model pairs those who must not meet");
+	check_pair(user, partner);
 	*c = (struct direct){.id = id,
 		.ends = redis_ms + LASTING_MS,
 		.who = {user, partner},
@@ -312,6 +311,7 @@ void step_try(int p, bool is_new, uint32_t tags, uint32_t known)
 	word("{\"id\":%d}", p);
 	word("%s", blocked);
 	word("later");
+	word("0");
 	run(MATCH_TRY);
 	try_foresee(p, is_new, tags, known, id);
 	told_compare();

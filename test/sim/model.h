@@ -24,6 +24,7 @@
 struct person {
 	/* as PostgreSQL has them */
 	uint32_t blocks; /* bit i: has blocked person i */
+	uint32_t doubt;  /* bit i: who told Redis of that died on the way */
 	bool closed, closed_told; /* closed_told: search and chat have heard of it */
 	/* the search */
 	bool searching, queued, had;
@@ -82,8 +83,10 @@ void step_swept(int process);
 void check_step(void);    /* after each */
 void check_settled(void); /* behind a whole tick that nothing came between */
 void check_chat_gone(int64_t chat);
+void check_pair(int p, int q); /* about to be paired */
 
 /* ---- the actors (world.c) ---- */
-bool blocks_under_way(void); /* what PostgreSQL knows of blocks, Redis may not yet */
+/* Of these two Redis may not know yet what PostgreSQL does. */
+bool blocks_under_way(int p, int other);
 
 #endif
