@@ -9,7 +9,10 @@ if ARGV[2] == '1' then
   redis.call('ZREM', KEYS[3], ARGV[1])
   return {}
 end
+-- Of direct chats it may have left the one for its last person there and died before it did for the other.
+local rooms = redis.call('SMEMBERS', KEYS[2])
 for _, user in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  rooms[#rooms + 1] = redis.call('GET', 'portal:match:chat:' .. user) or nil
   local sockets = 'portal:sockets:' .. user
   for _, field in ipairs(redis.call('HKEYS', sockets)) do
     if field:sub(-#ARGV[1] - 1) == ':' .. ARGV[1] then
@@ -24,4 +27,4 @@ for _, user in ipairs(redis.call('SMEMBERS', KEYS[1])) do
     end
   end
 end
-return redis.call('SMEMBERS', KEYS[2])
+return rooms

@@ -384,7 +384,7 @@ static bool sweep(struct act *a)
 	if (a->at == 1) {
 		step(a, "sweeps %d", a->swept);
 		step_sweep(a->swept);
-		for (int i = 0; i < answer_n(-1); i++)
+		for (int i = 0; i < answer_n(-1) && a->due_n < 64; i++)
 			due_add(a, 'c', answer_text(-1, i));
 		return true;
 	}
@@ -594,7 +594,7 @@ static void turn(void)
 	int process = some_process();
 
 	ends_heard();
-	if (process < 0 || (r < 2 && m.processes < PROCESSES)) {
+	if (process < 0 || (r < 5 && m.processes < PROCESSES)) {
 		struct act *a;
 
 		if (process >= 0 && below(3))
