@@ -1,10 +1,11 @@
 /* Blocks (match.h): a row in PostgreSQL, and what searches know of it in Redis.
  *
- *   block_set -> written (committed) -> block_look <-> block_told, until Redis was told what
- *     PostgreSQL says behind it
+ *   block_set -> (a block: Redis is told) -> block_write (committed) -> block_look <-> block_told,
+ * until Redis was told what PostgreSQL says behind it
  *
- * Of two who change it at once the one that tells Redis last looks last, so what Redis knows in the
- * end is what is committed. */
+ * A process that dies on the way leaves a search that avoids too many, never one that avoids too
+ * few. Of two who change it at once the one that tells Redis last looks last, so what Redis knows
+ * in the end is what is committed. */
 #include "store/match.h"
 
 #include "gen/schema.h"
@@ -25,16 +26,26 @@ PG_STMT(sql_avoided, OP_READ, "SELECT $2::bigint IN (SELECT user_avoids($1::bigi
 
 struct block {
 	int64_t user_id, other;
+	bool on;      /* wanted */
 	bool avoided; /* as PostgreSQL has it: either blocks the other */
 	bool told, told_avoided;
 };
 
 static void block_look(struct task *t);
 
+static void block_tell(struct task *t, const struct block *f, bool avoided, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_arg_i64(t, &a, f->user_id);
+	redis_arg_i64(t, &a, f->other);
+	redis_arg(&a, avoided ? STR("1") : STR("0"));
+	redis_eval(t, &redis_scripts[SCRIPT_MATCH_BLOCK], &a, NULL, NULL, next);
+}
+
 static void block_told(struct task *t)
 {
 	struct block *f = task_frame(t);
-	struct redis_args a = {0};
 
 	if (f->told && f->told_avoided == f->avoided) {
 		task_return(t);
@@ -42,10 +53,7 @@ static void block_told(struct task *t)
 	}
 	f->told = true;
 	f->told_avoided = f->avoided;
-	redis_arg_i64(t, &a, f->user_id);
-	redis_arg_i64(t, &a, f->other);
-	redis_arg(&a, f->avoided ? STR("1") : STR("0"));
-	redis_eval(t, &redis_scripts[SCRIPT_MATCH_BLOCK], &a, NULL, NULL, block_look);
+	block_tell(t, f, f->avoided, block_look);
 }
 
 static enum err avoided_decode(struct task *t, const struct pg_rows *r, void *out)
@@ -72,17 +80,28 @@ static enum err known_decode(struct task *t, const struct pg_rows *r, void *out)
 	return pg_count(r) ? OK : ERR_USER_NOT_FOUND;
 }
 
+static void block_write(struct task *t)
+{
+	const struct block *f = task_frame(t);
+	struct pg_args a = {0};
+
+	pg_arg_i64(t, &a, f->user_id);
+	pg_arg_i64(t, &a, f->other);
+	pg_arg_bool(&a, f->on);
+	pg_query(t, &sql_block, &a, known_decode, NULL, block_look);
+}
+
 void block_set(struct task *t, int64_t user_id, int64_t other, bool on, task_fn *next)
 {
 	struct block *f = task_call(t, sizeof(*f), next);
-	struct pg_args a = {0};
 
 	f->user_id = user_id;
 	f->other = other;
-	pg_arg_i64(t, &a, user_id);
-	pg_arg_i64(t, &a, other);
-	pg_arg_bool(&a, on);
-	pg_query(t, &sql_block, &a, known_decode, NULL, block_look);
+	f->on = on;
+	if (on)
+		block_tell(t, f, true, block_write);
+	else
+		block_write(t);
 }
 
 /* ---- one's own ---- */
