@@ -1,4 +1,5 @@
-/* What holds between any two steps, and behind a whole tick (model.h): the keys are read, never changed. */
+/* What holds between any two steps, and behind a whole tick (model.h): the keys are read, never
+ * changed. */
 #include "model.h"
 
 #include <inttypes.h>
@@ -25,7 +26,8 @@ static char *key(const char *fmt, int64_t n)
 static void same(const char *what, int64_t of, bool have, bool wanted)
 {
 	if (have != wanted)
-		die("%s of %" PRId64 " is %s", what, of, have ? "there and should not be" : "missing");
+		die("%s of %" PRId64 " is %s", what, of,
+			have ? "there and should not be" : "missing");
 }
 
 static void same_time(const char *what, int64_t of, double have, int64_t wanted)
@@ -59,7 +61,8 @@ static void check_person(int p)
 		if (me->queued)
 			same_time("place", p, redis_score("portal:match:queue", id), me->place);
 	}
-	same_time("expiry due", p, redis_score("portal:match:until", id), me->searching ? me->until : 0);
+	same_time("expiry due", p, redis_score("portal:match:until", id),
+		me->searching ? me->until : 0);
 	same_time("away", p, redis_score("portal:match:away", id), me->away);
 	chat = redis_get(key("portal:match:chat:%lld", p));
 	same("chat", p, chat != NULL, me->chat >= 0);
@@ -81,12 +84,15 @@ static void check_chat(const struct direct *c)
 		const char *chat = redis_get(key("portal:match:chat:%lld", c->who[side]));
 
 		if (!who || atoi(who) != c->who[side])
-			die("chat %" PRId64 " has %s, not %d", c->id, who ? who : "nobody", c->who[side]);
+			die("chat %" PRId64 " has %s, not %d", c->id, who ? who : "nobody",
+				c->who[side]);
 		named += chat && strtoll(chat, NULL, 10) == c->id;
 		snprintf(member, sizeof(member), "%" PRId64 ":%d", c->id, c->who[side]);
-		same_time("grace", c->id, redis_score("portal:match:graces", member), c->grace[side]);
+		same_time(
+			"grace", c->id, redis_score("portal:match:graces", member), c->grace[side]);
 		snprintf(member, sizeof(member), "l:%d", c->who[side]);
-		same("mark of the missed", c->id, redis_field(name, member) != NULL, c->missed[side]);
+		same("mark of the missed", c->id, redis_field(name, member) != NULL,
+			c->missed[side]);
 	}
 	if (named != 2)
 		die("%d of its two people name chat %" PRId64, named, c->id);
@@ -117,7 +123,8 @@ static void ended_not_named(const char *line)
 		const struct direct *c = id > 1000 ? direct_of(id) : NULL;
 
 		if (c && !c->alive && !strstr(line, ":gate="))
-			die("chat %" PRId64 " has ended, but there is %.*s", id, (int)(end - line), line);
+			die("chat %" PRId64 " has ended, but there is %.*s", id, (int)(end - line),
+				line);
 	}
 }
 
@@ -208,7 +215,8 @@ void check_settled(void)
 	for (int p = 1; p <= m.people; p++) {
 		const struct person *me = &m.p[p];
 
-		if (me->searching && !connected(p) && (me->until <= redis_ms || (me->away && me->away <= redis_ms)))
+		if (me->searching && !connected(p) &&
+			(me->until <= redis_ms || (me->away && me->away <= redis_ms)))
 			die("the search of %d is over and goes on", p);
 		if (me->searching && me->had && !connected(p) && !me->away)
 			die("%d has no socket and is not away", p);
@@ -223,7 +231,8 @@ void check_settled(void)
 			die("the gate of chat %" PRId64 " is still there", c->id);
 		for (int side = 0; c->alive && side < 2; side++)
 			if (c->grace[side] && c->grace[side] <= redis_ms)
-				die("the grace of %d in chat %" PRId64 " is over", c->who[side], c->id);
+				die("the grace of %d in chat %" PRId64 " is over", c->who[side],
+					c->id);
 		if (c->alive && c->ends <= redis_ms)
 			die("chat %" PRId64 " has lasted too long", c->id);
 	}

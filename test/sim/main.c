@@ -1,9 +1,9 @@
 /* The simulator of the matcher: real scripts, no network, no clock.
  *
  *   sim [--from S] [--seeds N] [--steps K]   seeds S … S+N-1; ends with the first that fails
- *   sim --faults [--seeds N]                 plants each fault (fault.c) and looks for a seed that finds it
- *   sim --fault I [--from S] …               with fault I (0 …)
- *   sim --people N [--plot FILE]             fairness (fair.c)
+ *   sim --faults [--seeds N]                 plants each fault (fault.c) and looks for a seed that
+ * finds it sim --fault I [--from S] …               with fault I (0 …) sim --people N [--plot FILE]
+ * fairness (fair.c)
  *
  * Same arguments, same steps. Run it from the root of the tree. */
 #include <inttypes.h>
@@ -73,11 +73,13 @@ static int run_seeds(void)
 	uint64_t bad = seed_that_fails();
 
 	if (bad) {
-		printf("%s\nsim: seed %" PRIu64 " fails (--from %" PRIu64 " --seeds 1 --steps %d)\n", world_why,
-			bad, bad, steps);
+		printf("%s\nsim: seed %" PRIu64 " fails (--from %" PRIu64
+		       " --seeds 1 --steps %d)\n",
+			world_why, bad, bad, steps);
 		return 1;
 	}
-	printf("%" PRIu64 " seeds, %" PRIu64 " commands, %.1f s\n", seeds, redis_calls, seconds() - begun);
+	printf("%" PRIu64 " seeds, %" PRIu64 " commands, %.1f s\n", seeds, redis_calls,
+		seconds() - begun);
 	return 0;
 }
 
@@ -93,7 +95,8 @@ static int run_faults(void)
 		found += bad != 0;
 		printf("%2d %-10s seed %-5" PRIu64 " %s: %s", i, bad ? "found" : "NOT FOUND", bad,
 			script_names[planted[i].script], planted[i].what);
-		printf("%s%.*s\n", bad ? " <- " : "", bad ? (int)strcspn(world_why, "\n") : 0, world_why);
+		printf("%s%.*s\n", bad ? " <- " : "", bad ? (int)strcspn(world_why, "\n") : 0,
+			world_why);
 	}
 	printf("%d of %d faults found\n", found, planted_n);
 	return found * 10 >= planted_n * 9 ? 0 : 1;

@@ -1,5 +1,6 @@
-/* The naive model (model.h). Owns `m`. Each step: run the script, change `m` as the rules of contract 5 say,
- * compare answer and messages. To add a step: its script in sim.h, a function here, an actor in world.c. */
+/* The naive model (model.h). Owns `m`. Each step: run the script, change `m` as the rules of
+ * contract 5 say, compare answer and messages. To add a step: its script in sim.h, a function here,
+ * an actor in world.c. */
 #include "model.h"
 
 #include <inttypes.h>
@@ -89,7 +90,9 @@ static void __attribute__((format(printf, 2, 3))) expect(int to, const char *fmt
 
 static void expect_left(struct direct *c, int side, int64_t until)
 {
-	expect(c->who[!side], "r room:peer_left - -\n{\"chat_id\":%" PRId64 ",\"user_id\":%d,\"grace_until_ms\":%" PRId64 "}",
+	expect(c->who[!side],
+		"r room:peer_left - -\n{\"chat_id\":%" PRId64
+		",\"user_id\":%d,\"grace_until_ms\":%" PRId64 "}",
 		c->id, c->who[side], until);
 	c->announced[side] = true;
 }
@@ -111,7 +114,8 @@ static void told_compare(void)
 						 strcmp(expected[j].text, redis_told[i].text) != 0))
 			j++;
 		if (j == expected_n)
-			die("told %s, which is not due: %s", redis_told[i].channel, redis_told[i].text);
+			die("told %s, which is not due: %s", redis_told[i].channel,
+				redis_told[i].text);
 		expected[j] = expected[--expected_n];
 	}
 	if (expected_n > 0)
@@ -160,8 +164,8 @@ static void search_end(struct person *p)
 	p->away = 0;
 }
 
-/* Whom the person is to be paired with now: the longest waiting that may be had, 0: nobody. Who is passed over
- * and turns out to have no socket is away. */
+/* Whom the person is to be paired with now: the longest waiting that may be had, 0: nobody. Who is
+ * passed over and turns out to have no socket is away. */
 static int partner_of(int user)
 {
 	struct person *me = &m.p[user];
@@ -187,7 +191,8 @@ static int partner_of(int user)
 			continue;
 		else if (me->recent[next] <= redis_ms)
 			return next;
-		else if (!late && me->since + ALONE_MS <= redis_ms && o->since + ALONE_MS <= redis_ms)
+		else if (!late && me->since + ALONE_MS <= redis_ms &&
+			 o->since + ALONE_MS <= redis_ms)
 			late = next;
 	}
 }
@@ -432,9 +437,11 @@ void step_end(int64_t id, const char *reason, int who, bool only_due)
 
 		p->chat = -1;
 		p->recent[c->who[!i]] = redis_ms + RECENT_MS;
-		expect(c->who[i], "r match:ended - -\n{\"chat_id\":%" PRId64 ",\"reason\":\"%s\"}", id, reason);
+		expect(c->who[i], "r match:ended - -\n{\"chat_id\":%" PRId64 ",\"reason\":\"%s\"}",
+			id, reason);
 		expect(c->who[i], "x - 1 %d\n", c->who[i]);
-		snprintf(expected[expected_n - 1].channel, sizeof(expected[0].channel), "portal:room:%" PRId64, id);
+		snprintf(expected[expected_n - 1].channel, sizeof(expected[0].channel),
+			"portal:room:%" PRId64, id);
 	}
 	told_compare();
 	check_chat_gone(id);
@@ -508,7 +515,9 @@ void step_join(int64_t id, int p, int s, int process, int sockets, const char *g
 		c->joined[side][s] = true;
 		if (c->grace[side] && c->missed[side]) {
 			c->missed[side] = false;
-			expect(c->who[!side], "r room:peer_back - -\n{\"chat_id\":%" PRId64 ",\"user_id\":%d}", id, p);
+			expect(c->who[!side],
+				"r room:peer_back - -\n{\"chat_id\":%" PRId64 ",\"user_id\":%d}",
+				id, p);
 			if (!c->announced[side])
 				die("%d is back and never left", p);
 			c->announced[side] = false;

@@ -1,6 +1,6 @@
-/* What the matcher must do, told a second time and naively: people in an array, each rule a loop over them.
- * A step runs its script, foresees answer and messages, and dies when they differ (model.c); between any two
- * steps the keys must be what is foreseen here (check.c). */
+/* What the matcher must do, told a second time and naively: people in an array, each rule a loop
+ * over them. A step runs its script, foresees answer and messages, and dies when they differ
+ * (model.c); between any two steps the keys must be what is foreseen here (check.c). */
 #ifndef TEST_SIM_MODEL_H
 #define TEST_SIM_MODEL_H
 
@@ -11,20 +11,20 @@
 #define PROCESSES 12
 #define CHATS     96 /* made in a seed, at most */
 
-#define GRACE_MS    60000
-#define AWAY_MS     60000 /* grace of a search */
-#define EXPIRY_MS   600000
-#define LASTING_MS  86400000
-#define ALONE_MS    10000 /* nobody else there: then a recent partner */
-#define RECENT_MS   300000
-#define STARTED_MS  15000
-#define BESIDE_MS   10000 /* what a search being begun has to learn of blocks and bans */
-#define UNDER_WAY   5000  /* the most that lies between its reading and its step */
+#define GRACE_MS   60000
+#define AWAY_MS    60000 /* grace of a search */
+#define EXPIRY_MS  600000
+#define LASTING_MS 86400000
+#define ALONE_MS   10000 /* nobody else there: then a recent partner */
+#define RECENT_MS  300000
+#define STARTED_MS 15000
+#define BESIDE_MS  10000 /* what a search being begun has to learn of blocks and bans */
+#define UNDER_WAY  5000  /* the most that lies between its reading and its step */
 
 struct person {
 	/* as PostgreSQL has them */
-	uint32_t blocks; /* bit i: has blocked person i */
-	uint32_t doubt;  /* bit i: who told Redis of that died on the way */
+	uint32_t blocks;          /* bit i: has blocked person i */
+	uint32_t doubt;           /* bit i: who told Redis of that died on the way */
 	bool closed, closed_told; /* closed_told: search and chat have heard of it */
 	/* the search */
 	bool searching, queued, had;
@@ -37,16 +37,17 @@ struct person {
 	/* the chat */
 	int chat; /* index, -1: none */
 	int64_t recent[PEOPLE + 1];
-	int64_t lost_at;    /* without a socket since */
-	int64_t enqueued;   /* when the search began */
+	int64_t lost_at;  /* without a socket since */
+	int64_t enqueued; /* when the search began */
 };
 struct direct {
 	int64_t id, ends;
 	int who[2];
 	bool alive;
 	int64_t ended;
-	int64_t grace[2];            /* 0: none */
-	bool missed[2], announced[2]; /* the other was told that they left: is to hear that they are back; heard it */
+	int64_t grace[2];             /* 0: none */
+	bool missed[2], announced[2]; /* the other was told that they left: is to hear that they are
+					 back; heard it */
 	bool joined[2][SESSIONS];
 	bool present[PROCESSES][2][SESSIONS];
 };
@@ -56,7 +57,7 @@ struct model {
 	int64_t places;
 	struct person p[PEOPLE + 1];
 	struct direct c[CHATS];
-	bool listed[PROCESSES]; /* has a lease, as Redis knows */
+	bool listed[PROCESSES];                           /* has a lease, as Redis knows */
 	uint8_t sockets[PROCESSES][PEOPLE + 1][SESSIONS]; /* as Redis knows */
 };
 extern struct model m;

@@ -1,8 +1,8 @@
 /* The model of Redis (redis.h).
  *
- * Owns every key. A key is a table of entries in the order of their coming, found by hash; a sorted set keeps
- * them sorted beside. A key whose time has passed goes when it is next looked at, as does an empty one.
- * To add a command: a cmd_ function and its row in `commands`. */
+ * Owns every key. A key is a table of entries in the order of their coming, found by hash; a sorted
+ * set keeps them sorted beside. A key whose time has passed goes when it is next looked at, as does
+ * an empty one. To add a command: a cmd_ function and its row in `commands`. */
 #include "redis.h"
 
 #include <lauxlib.h>
@@ -114,7 +114,8 @@ static struct entry *table_add(struct table *t, const char *name)
 	return &t->v[t->n++];
 }
 
-/* The last takes the place of the one that goes; what stood behind it in the row of slots moves up. */
+/* The last takes the place of the one that goes; what stood behind it in the row of slots moves up.
+ */
 static void table_remove(struct table *t, struct entry *e)
 {
 	uint32_t mask = t->slot_n - 1, last = t->n - 1;
@@ -572,7 +573,8 @@ static void cmd_sadd(lua_State *lua, int n, const char **v)
 	push_number(lua, added);
 }
 
-/* With a count: from a place that the number of calls decides, as good as chance and the same each time. */
+/* With a count: from a place that the number of calls decides, as good as chance and the same each
+ * time. */
 static void cmd_srandmember(lua_State *lua, int n, const char **v)
 {
 	struct key *k = key_typed(v[1], SET);
@@ -645,7 +647,8 @@ static void cmd_zrange(lua_State *lua, int n, const char **v)
 static void cmd_zrangebyscore(lua_State *lua, int n, const char **v)
 {
 	struct key *k = key_typed(v[1], SORTED);
-	uint32_t from = k ? ranks_before(k, v[2], false) : 0, to = k ? ranks_before(k, v[3], true) : 0;
+	uint32_t from = k ? ranks_before(k, v[2], false) : 0,
+		 to = k ? ranks_before(k, v[3], true) : 0;
 	bool scores = false;
 
 	for (int i = 4; i < n; i++) {
@@ -665,7 +668,8 @@ static void cmd_zrangebyscore(lua_State *lua, int n, const char **v)
 static void cmd_zremrangebyscore(lua_State *lua, int n, const char **v)
 {
 	struct key *k = key_typed(v[1], SORTED);
-	uint32_t from = k ? ranks_before(k, v[2], false) : 0, to = k ? ranks_before(k, v[3], true) : 0;
+	uint32_t from = k ? ranks_before(k, v[2], false) : 0,
+		 to = k ? ranks_before(k, v[3], true) : 0;
 
 	(void)n;
 	for (uint32_t i = from; i < to; i++)
@@ -686,7 +690,8 @@ static void cmd_xadd(lua_State *lua, int n, const char **v)
 		die("XADD %s", v[1]);
 	for (int i = 3; i < n; i++)
 		at += snprintf(fields + at, sizeof(fields) - (size_t)at, "%s\n", v[i]);
-	snprintf(id, sizeof(id), "%lld-%llu", (long long)redis_ms, (unsigned long long)stream_seq++);
+	snprintf(
+		id, sizeof(id), "%lld-%llu", (long long)redis_ms, (unsigned long long)stream_seq++);
 	table_add(&k->t, id)->value = must(strdup(fields));
 	lua_pushstring(lua, id);
 }

@@ -1,5 +1,6 @@
-/* A model of the Redis commands that the matcher's scripts use: strings, hashes, sets, sorted sets, streams
- * as lists, times to live, under a clock that only the caller moves. What it does not know stops the program. */
+/* A model of the Redis commands that the matcher's scripts use: strings, hashes, sets, sorted sets,
+ * streams as lists, times to live, under a clock that only the caller moves. What it does not know
+ * stops the program. */
 #ifndef TEST_SIM_REDIS_H
 #define TEST_SIM_REDIS_H
 
@@ -16,8 +17,10 @@ void redis_reset(void); /* no keys */
 void redis_run(lua_State *lua, int argc, const char **argv);
 
 /* Each living key; for sets, sorted sets and hashes also each member (NULL: the key itself). */
-void redis_each(void (*fn)(void *arg, const char *key, const char *member, bool expires), void *arg);
-/* Keys made and members added since the last call: "key=member" lines, "key=" for the key itself. */
+void redis_each(
+	void (*fn)(void *arg, const char *key, const char *member, bool expires), void *arg);
+/* Keys made and members added since the last call: "key=member" lines, "key=" for the key itself.
+ */
 const char *redis_fresh(void);
 
 /* ---- looks that change nothing; for checks ---- */

@@ -1,5 +1,5 @@
-/* Runs the scripts of schema/redis/ as Redis does: Lua 5.1, KEYS and ARGV, redis.call (redis.h). Owns the one
- * interpreter. To run another script: enum script and `script_names`. */
+/* Runs the scripts of schema/redis/ as Redis does: Lua 5.1, KEYS and ARGV, redis.call (redis.h).
+ * Owns the one interpreter. To run another script: enum script and `script_names`. */
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdarg.h>
@@ -34,7 +34,8 @@ static int redis_call(lua_State *l)
 		} else if (lua_type(l, i + 1) == LUA_TSTRING) {
 			argv[i] = lua_tostring(l, i + 1);
 		} else {
-			return luaL_error(l, "redis.call: word %d is a %s", i + 1, luaL_typename(l, i + 1));
+			return luaL_error(
+				l, "redis.call: word %d is a %s", i + 1, luaL_typename(l, i + 1));
 		}
 	}
 	redis_run(l, n, argv);

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Says what is wrong, with the seed and the last steps (world.c), and ends: the program, or the seed when
- * faults are being looked for. */
+/* Says what is wrong, with the seed and the last steps (world.c), and ends: the program, or the
+ * seed when faults are being looked for. */
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 void *must(void *p); /* memory, or the end */
 
@@ -31,16 +31,19 @@ enum script {
 	SCRIPTS
 };
 extern const char *const script_names[SCRIPTS];
-/* Reads schema/redis/; with one line changed. Dies when `from` does not stand there exactly once. */
+/* Reads schema/redis/; with one line changed. Dies when `from` does not stand there exactly once.
+ */
 void script_load(enum script faulty, const char *from, const char *to);
 void script_load_plain(void);
 void script_forget(void); /* the interpreter, in the middle of a script */
 /* Arguments: KEYS, then behind "|" ARGV, NULL at the end. */
 void script_run(enum script script, const char **words);
-/* The answer of the last: a number or the number in a text at a place (0 …), 0 when there is none. */
+/* The answer of the last: a number or the number in a text at a place (0 …), 0 when there is none.
+ */
 int64_t answer(int at);
 int answer_n(int at); /* how many: of the list at that place, -1: of the whole */
-/* A text of the list at a place (-1: of the whole), until the next script; "" when there is none. */
+/* A text of the list at a place (-1: of the whole), until the next script; "" when there is none.
+ */
 const char *answer_text(int at, int i);
 /* One command, not of a script. */
 void redis_do(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

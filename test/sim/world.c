@@ -1,9 +1,9 @@
-/* The world of one seed: people, processes and time, each a choice of chance (sim.h). What a person or a
- * process does is a sequence of steps, as src/store/match*.c and src/api/presence.c take them; sequences
- * interleave at steps, and a process that dies takes its own with it.
+/* The world of one seed: people, processes and time, each a choice of chance (sim.h). What a person
+ * or a process does is a sequence of steps, as src/store/match*.c and src/api/presence.c take them;
+ * sequences interleave at steps, and a process that dies takes its own with it.
  *
- * Owns the sequences under way and what processes know of their sockets. To add an actor: enum kind,
- * a function, its rows in `advance` and `begin`. */
+ * Owns the sequences under way and what processes know of their sockets. To add an actor: enum
+ * kind, a function, its rows in `advance` and `begin`. */
 #include "model.h"
 
 #include <inttypes.h>
@@ -86,8 +86,8 @@ void die(const char *fmt, ...)
 static void __attribute__((format(printf, 2, 3))) step(const struct act *a, const char *fmt, ...)
 {
 	char *line = steps[step_n++ % STEPS];
-	int at = snprintf(line, sizeof(steps[0]), "%+.3f s, process %d: ",
-		(double)(redis_ms - 1700000000000) / 1000, a->process);
+	int at = snprintf(line, sizeof(steps[0]),
+		"%+.3f s, process %d: ", (double)(redis_ms - 1700000000000) / 1000, a->process);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -97,7 +97,8 @@ static void __attribute__((format(printf, 2, 3))) step(const struct act *a, cons
 
 static bool between(const struct act *a, int p, int other)
 {
-	return a->kind == BLOCK && ((a->p == p && a->other == other) || (a->p == other && a->other == p));
+	return a->kind == BLOCK &&
+	       ((a->p == p && a->other == other) || (a->p == other && a->other == p));
 }
 
 bool blocks_under_way(int p, int other)
@@ -166,8 +167,8 @@ static bool close_account(struct act *a)
 	return false;
 }
 
-/* A block is told before it is written, so that a process that dies between leaves a search that avoids too
- * many, never too few; what is told behind it is what is written then. */
+/* A block is told before it is written, so that a process that dies between leaves a search that
+ * avoids too many, never too few; what is told behind it is what is written then. */
 static bool block(struct act *a)
 {
 	uint32_t bit = 1U << a->other;
@@ -221,7 +222,8 @@ static bool room_empty(int process, int64_t chat)
 
 static void tell_room(struct act *a)
 {
-	int n = here[a->process][a->p][a->s].chat == a->chat ? here[a->process][a->p][a->s].in_room : 0;
+	int n = here[a->process][a->p][a->s].chat == a->chat ? here[a->process][a->p][a->s].in_room
+							     : 0;
 
 	step(a, "%d/%d has %d sockets in chat %" PRId64, a->p, a->s, n, a->chat);
 	step_leave(a->chat, a->p, a->s, a->process, n, room_empty(a->process, a->chat));
@@ -306,12 +308,15 @@ static bool say(struct act *a)
 	char keys[40];
 
 	snprintf(keys, sizeof(keys), "portal:e2ee:keys:%d", a->p);
-	if (!c || !c->joined[c->who[1] == a->p][a->s] || !redis_member(keys, session_name(a->p, a->s)))
+	if (!c || !c->joined[c->who[1] == a->p][a->s] ||
+		!redis_member(keys, session_name(a->p, a->s)))
 		return false;
 	said++;
-	redis_do("XADD portal:chat:%" PRId64 ":stream * s %d j {} c hello e 1 k k%d", c->id, a->p, said);
+	redis_do("XADD portal:chat:%" PRId64 ":stream * s %d j {} c hello e 1 k k%d", c->id, a->p,
+		said);
 	redis_do("SET portal:chat:%" PRId64 ":sent:%d:k%d 1-1 PX 600000", c->id, a->p, said);
-	redis_do("HSET portal:e2ee:chatkey:%" PRId64 ":1 %d:%s blob", c->id, a->p, session_name(a->p, a->s));
+	redis_do("HSET portal:e2ee:chatkey:%" PRId64 ":1 %d:%s blob", c->id, a->p,
+		session_name(a->p, a->s));
 	redis_do("SADD portal:e2ee:blobs:%s %" PRId64 ":1", session_name(a->p, a->s), c->id);
 	return false;
 }
@@ -401,7 +406,8 @@ static bool sweep(struct act *a)
 		for (int side = 0; m.c[i].alive && side < 2; side++)
 			for (int s = 0; s < SESSIONS; s++)
 				if (m.c[i].present[a->swept][side][s])
-					die("%d is present in chat %" PRId64 " through a process that was swept",
+					die("%d is present in chat %" PRId64
+					    " through a process that was swept",
 						m.c[i].who[side], m.c[i].id);
 	return false;
 }
@@ -512,9 +518,10 @@ static void found_join(void)
 
 static void begin(int process)
 {
-	static const enum kind often[] = {ENQUEUE, ENQUEUE, ENQUEUE, ENQUEUE, ENQUEUE, ENQUEUE, DEQUEUE, LEAVE,
-		LEAVE, CLOSE, CONNECT, CONNECT, CONNECT, CONNECT, CONNECT, DISCONNECT, DISCONNECT, DISCONNECT,
-		DISCONNECT, JOIN, JOIN, PART, BLOCK, SAY, TICK, TICK, TICK, SWEEP};
+	static const enum kind often[] = {ENQUEUE, ENQUEUE, ENQUEUE, ENQUEUE, ENQUEUE, ENQUEUE,
+		DEQUEUE, LEAVE, LEAVE, CLOSE, CONNECT, CONNECT, CONNECT, CONNECT, CONNECT,
+		DISCONNECT, DISCONNECT, DISCONNECT, DISCONNECT, JOIN, JOIN, PART, BLOCK, SAY, TICK,
+		TICK, TICK, SWEEP};
 	enum kind kind = often[below(sizeof(often) / sizeof(*often))];
 	struct act *a = act_new(kind, process);
 
@@ -526,8 +533,9 @@ static void begin(int process)
 	a->on = below(2);
 	a->tags = below(4) == 0 ? 1 : 2 * (1 + below(7));
 	a->swept = (int)below((uint32_t)m.processes);
-	if ((kind == SWEEP && alive[a->swept]) || (kind == CONNECT && (m.p[a->p].closed ||
-			here[process][a->p][a->s].sockets == 2)) || (kind == CLOSE && below(3) > 0))
+	if ((kind == SWEEP && alive[a->swept]) ||
+		(kind == CONNECT && (m.p[a->p].closed || here[process][a->p][a->s].sockets == 2)) ||
+		(kind == CLOSE && below(3) > 0))
 		act_n--;
 	if (m.p[a->p].closed && below(4) == 0)
 		m.p[a->p].closed = m.p[a->p].closed_told = false;
@@ -536,8 +544,8 @@ static void begin(int process)
 /* A moment before, at, or behind something that comes due, or any. */
 static void time_passes(void)
 {
-	static const int64_t jumps[] = {1, 40, 250, 250, 250, 2000, 5000, 9900, 10100, 59900, 60100, 300000, 600000,
-		86400000};
+	static const int64_t jumps[] = {1, 40, 250, 250, 250, 2000, 5000, 9900, 10100, 59900, 60100,
+		300000, 600000, 86400000};
 	int64_t list[4 * PEOPLE + 3 * CHATS], d;
 	int n = 0;
 
@@ -569,7 +577,8 @@ static void ends_heard(void)
 	for (int i = 0; i < m.processes; i++)
 		for (int p = 1; p <= m.people; p++)
 			for (int s = 0; s < SESSIONS; s++)
-				if (here[i][p][s].in_room && below(4) == 0 && !direct_of(here[i][p][s].chat)->alive)
+				if (here[i][p][s].in_room && below(4) == 0 &&
+					!direct_of(here[i][p][s].chat)->alive)
 					here[i][p][s].in_room = 0;
 }
 
