@@ -24,7 +24,7 @@ COMPILER := $(if $(findstring clang,$(notdir $(CC))),clang,gcc)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
 CPPFLAGS_ALL := -D_GNU_SOURCE -Isrc -Ibuild -isystem build/deps/usr/include \
-	-isystem /usr/include/postgresql
+	-isystem /usr/include/postgresql -isystem /usr/include/lua5.1
 CFLAGS_ALL := -std=gnu11 -g $(WARNINGS) -fno-omit-frame-pointer -fno-common
 # Programs look for their own libraries in ../lib/portal: build/lib/portal here, PREFIX/lib/portal
 # once installed.
@@ -85,6 +85,7 @@ CLIENT_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/client
 CHECK_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/check*.c)))
 LOAD_OBJECTS := $(filter-out $(CLIENT_OBJECTS) $(CHECK_OBJECTS),\
 	$(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/*.c))))
+SIM_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out test/sim/pairs.c,$(sort $(wildcard test/sim/*.c))))
 LOAD_PROGRAMS := $(if $(LOAD_OBJECTS),$(B)/portal-load) $(if $(CHECK_OBJECTS),$(B)/portal-check)
 
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(B)/bench/%,$(sort $(wildcard test/bench/*.c)))
@@ -106,6 +107,7 @@ conformance: $(CONFORMANCE_PROGRAMS)
 peers: $(PEER_PROGRAMS)
 loaders: $(LOAD_PROGRAMS)
 benchers: $(BENCH_PROGRAMS)
+simulator: $(B)/sim/sim $(B)/sim/pairs
 
 $(B)/portald: $(B)/obj/src/main.o $(LIBRARY)
 	$(call say,link $@)
@@ -151,6 +153,14 @@ $(BENCH_PROGRAMS): $(B)/bench/%: $(B)/obj/test/bench/%.o $(CLIENT) $(ENGINE)
 	$(call say,link $@)
 	mkdir -p $(@D)
 	$(LINK) $(RPATH_TREE) -o $@ $^ $(LIBS)
+$(B)/sim/sim: $(SIM_OBJECTS)
+	$(call say,link $@)
+	mkdir -p $(@D)
+	$(LINK) -o $@ $^ -llua5.1 -lm
+$(B)/sim/pairs: $(B)/obj/test/sim/pairs.o
+	$(call say,link $@)
+	mkdir -p $(@D)
+	$(LINK) -o $@ $^ -lhiredis -lm
 
 # Made anew each time: an archive keeps the members of deleted sources otherwise. The list of its
 # members is a prerequisite, so that a deleted source counts as a change.
@@ -244,11 +254,11 @@ run: build/stamp/run ## build, start private stores and portald on 127.0.0.1:808
 	exec test/dev/run.sh build/release$(if $(filter clang,$(COMPILER)),-clang)
 
 # Every test. Ends with one line: N passed, M failed.
-test: deps ## everything: unit, server, fuzz, lint, documents (FUZZ_SECONDS=5 each)
+test: deps ## everything: unit, sim, server, fuzz, lint, documents (FUZZ_SECONDS=5 each)
 	$(SUB) VARIANT=test programs units conformance peers loaders
 	$(SUB) VARIANT=fuzz fuzzers
-	$(SUB) VARIANT=release programs loaders
-	$(WITH_STORES) test/dev/test.sh unit server fuzz lint docs size
+	$(SUB) VARIANT=release programs loaders simulator
+	$(WITH_STORES) test/dev/test.sh unit sim server fuzz lint docs size
 
 unit: build/stamp/test ## unit tests (cmocka, under ASan and UBSan)
 	$(SUB) VARIANT=test units
@@ -257,6 +267,10 @@ unit: build/stamp/test ## unit tests (cmocka, under ASan and UBSan)
 server-test: build/stamp/npm build/stamp/bots ## server tests (node) against real stores; TESTS='test/server/x.test.js …' for some
 	$(SUB) VARIANT=test programs conformance peers loaders
 	$(WITH_STORES) test/dev/test.sh server
+
+sim: build/stamp/test ## the matcher's scripts under a virtual clock: 10,000 seeds, planted faults
+	$(SUB) VARIANT=release simulator
+	exec env B=$(TEST_BUILD) test/dev/test.sh sim
 
 fuzz: build/stamp/test ## fuzzers, FUZZ_SECONDS each
 	$(SUB) VARIANT=fuzz fuzzers

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the steps it is given (unit, server, fuzz, lint, docs, size) against what the Makefile has built and
+# Runs the steps it is given (unit, sim, server, fuzz, lint, docs, size) against what the Makefile has built and
 # ends with one line, "N passed, M failed", summed over them all. unit and server need stores: run it under
 # with-stores.sh.
 #
@@ -144,6 +144,24 @@ step_fuzz() {
   wait
   for name in "${names[@]}"; do
     if [ -e "$work/fuzz_$name.ok" ]; then count 1 0; else count 0 1; fi
+  done
+}
+
+# The matcher's scripts under a virtual clock (test/sim/main.c): no seed fails, and of the faults that are
+# planted almost all are found.
+step_sim() {
+  local sim arguments
+  sim=${B/test/release}/sim/sim
+  for arguments in "--seeds 10000" "--faults --seeds 3000"; do
+    # shellcheck disable=SC2086 # words
+    if timeout --foreground -k 5 300 $sim $arguments >"$work/sim" 2>&1; then
+      say sim "$(tail -n 1 "$work/sim")"
+      count 1 0
+    else
+      cat "$work/sim"
+      say sim "FAILED: sim $arguments"
+      count 0 1
+    fi
   done
 }
 
