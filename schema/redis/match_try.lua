@@ -71,45 +71,37 @@ local function tell(who, head, data)
   redis.call('PUBLISH', 'portal:user:' .. who, head .. '\n' .. data)
 end
 
-redis.call('SREM', 'portal:match:look', user)
-redis.call('ZREM', 'portal:match:retry', user)
-local in_chat = redis.call('GET', 'portal:match:chat:' .. user)
-if in_chat then
-  return {MATCHED, '0', in_chat}
+local told = redis.call('MGET', 'portal:match:chat:' .. user, 'portal:match:closed:' .. user)
+local me, fresh = ticket_of(user), false
+if me or ARGV[4] ~= '1' then
+  redis.call('SREM', 'portal:match:look', user)
+  redis.call('ZREM', 'portal:match:retry', user)
 end
-local me, fresh = ticket_of(user), '0'
-if ARGV[4] == '1' and not me then
-  if redis.call('EXISTS', 'portal:match:closed:' .. user) == 1 then
-    return {CLOSED}
-  end
-  local blocked, late = ARGV[12], redis.call('HGETALL', 'portal:match:blocked:' .. user)
-  for i = 1, #late, 2 do
-    blocked = blocked:gsub(' ' .. late[i] .. ' ', ' ') .. (late[i + 1] == '1' and late[i] .. ' ' or '')
-  end
-  me = {tags = ARGV[10], place = ms(redis.call('INCR', 'portal:match:seq')), since = now, person = ARGV[11], blocked = blocked}
-  redis.call('HSET', ticket_key(user), 't', me.tags, 'q', me.place, 's', ms(now), 'c', ms(now), 'u', ms(now + ARGV[7]), 'p', me.person,
-    'b', blocked)
-  redis.call('ZADD', 'portal:match:until', ms(now + ARGV[7]), user)
-  fresh = '1'
-elseif not me then
+if told[1] then
+  return {MATCHED, '0', told[1]}
+elseif not me and ARGV[4] ~= '1' then
   return {IDLE}
+elseif not me and told[2] then
+  return {CLOSED}
+elseif not me then
+  fresh = true
+  me = {tags = ARGV[10], since = now, person = ARGV[11], blocked = ARGV[12]}
+  local late = redis.call('HGETALL', 'portal:match:blocked:' .. user)
+  for i = 1, #late, 2 do
+    me.blocked = me.blocked:gsub(' ' .. late[i] .. ' ', ' ') .. (late[i + 1] == '1' and late[i] .. ' ' or '')
+  end
 end
 
--- ---- are they there? ----
-if connected(user) then
-  if not me.had then
-    me.had = true
-    redis.call('HSET', ticket_key(user), 'h', '1')
-  end
-elseif me.had then
+-- ---- are they there? Later sockets are known to the ticket (socket_count.lua). ----
+local here = connected(user)
+if fresh then
+  me.had = here
+elseif me.had and not here then
   if not me.away then
     go_away(user, me)
   end
   return {SEARCHING, '0'}
 end
-each_queue(me.tags, function(queue)
-  redis.call('ZADD', queue, me.place, user)
-end)
 
 -- ---- who waits longest of those they may meet? ----
 local CHUNK = 16
@@ -181,13 +173,21 @@ if not partner and late then
   partner, other = late[1], late[2]
 end
 if not partner then
+  if fresh then
+    local expires = ms(now + ARGV[7])
+    me.place = ms(redis.call('INCR', 'portal:match:seq'))
+    redis.call('HSET', ticket_key(user), 't', me.tags, 'q', me.place, 's', ms(now), 'c', ms(now), 'u', expires, 'p', me.person,
+      'b', me.blocked, 'h', here and '1' or '0')
+    redis.call('ZADD', 'portal:match:until', expires, user)
+    tell(user, 'r match:searching - -', string.format('{"expires_at":"%s"}', ARGV[13]))
+  end
+  each_queue(me.tags, function(queue)
+    redis.call('ZADD', queue, me.place, user)
+  end)
   if retry then
     redis.call('ZADD', 'portal:match:retry', ms(retry), user)
   end
-  if fresh == '1' then
-    tell(user, 'r match:searching - -', string.format('{"expires_at":"%s"}', ARGV[13]))
-  end
-  return {SEARCHING, fresh}
+  return {SEARCHING, fresh and '1' or '0'}
 end
 
 -- ---- a pair ----
@@ -207,34 +207,30 @@ local function take(who, t)
   redis.call('ZREM', 'portal:match:until', who)
   redis.call('ZREM', 'portal:match:retry', who)
   redis.call('SREM', 'portal:match:look', who)
-  redis.call('SET', 'portal:match:chat:' .. who, chat)
 end
-take(user, me)
+if not fresh then
+  take(user, me)
+end
 take(partner, other)
 local ends = ms(now + ARGV[8])
 redis.call('HSET', 'portal:direct:' .. chat, 'x', user, 'y', partner, 'px', me.person, 'py', other.person, 'i',
   table.concat(common, ' '), 'j', ARGV[3], 'c', ARGV[14], 'u', ends, 'g', ARGV[5])
 redis.call('ZADD', 'portal:match:chats', ends, chat)
-redis.call('SET', 'portal:chat:' .. chat .. ':epoch', 1)
-redis.call('SET', 'portal:chat:' .. chat .. ':ceiling', 9007199254740991)
-redis.call('SET', 'portal:e2ee:circle:' .. chat, '0 ' .. user .. ' ' .. partner .. ' ')
+redis.call('MSET', 'portal:match:chat:' .. user, chat, 'portal:match:chat:' .. partner, chat, 'portal:chat:' .. chat .. ':epoch', 1,
+  'portal:chat:' .. chat .. ':ceiling', 9007199254740991, 'portal:e2ee:circle:' .. chat, '0 ' .. user .. ' ' .. partner .. ' ')
 redis.call('XADD', 'portal:chat:' .. chat .. ':stream', '*', 's', '0', 'j', 'null,"permission_level":0', 'c',
   'Chat started — say hi! Matched on: ' .. table.concat(common, ', '), 'e', '0', 'k', '')
 local until_ms = ms(now + ARGV[5])
-local function greet(who, peer)
-  redis.call('ZADD', 'portal:match:graces', until_ms, chat .. ':' .. who)
-  tell(who, 'r match:found - -', string.format('{"chat":%s,"peer":{"user":%s},"interests":["%s"]}', ARGV[3], peer.person,
+redis.call('ZADD', 'portal:match:graces', until_ms, chat .. ':' .. user, until_ms, chat .. ':' .. partner)
+local function greet(who, t, peer, p)
+  tell(who, 'r match:found - -', string.format('{"chat":%s,"peer":{"user":%s},"interests":["%s"]}', ARGV[3], p.person,
     table.concat(common, '","')))
   tell(who, 'c !direct - -', string.format('{"chat_id":%s}', chat))
-end
-greet(user, other)
-greet(partner, me)
-local function absent(who, peer)
-  if not connected(who) then
+  if not t.had then -- nor has a socket now
     redis.call('HSET', 'portal:direct:' .. chat, 'l:' .. who, '1')
     tell(peer, 'r room:peer_left - -', string.format('{"chat_id":%s,"user_id":%s,"grace_until_ms":%s}', chat, who, until_ms))
   end
 end
-absent(user, partner)
-absent(partner, user)
+greet(user, me, partner, other)
+greet(partner, other, user, me)
 return {MATCHED, '1', chat}

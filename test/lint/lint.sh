@@ -153,7 +153,7 @@ check_banned() {
 check_tidy() {
   printf '%s\0' "${sources[@]}" | xargs -0 -P "$jobs" -n 4 sh -c '
     clang-tidy --quiet "$@" -- -std=gnu11 -D_GNU_SOURCE -DPORTAL_FAULTS -Isrc -Ibuild \
-      -isystem build/deps/usr/include -isystem /usr/include/postgresql -isystem /usr/include/lua5.1 2>/dev/null' tidy \
+      -isystem build/deps/usr/include -isystem /usr/include/postgresql 2>/dev/null' tidy \
     >"$work/tidy" && return 0
   # Where, what and the line; the way there is in clang-tidy's own output.
   grep -A 1 -E '(error|warning): ' "$work/tidy" | sed "s#^$PWD/##" | grep -v '^--$'

@@ -49,7 +49,7 @@ static double seconds(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -78,7 +78,7 @@ static int run_seeds(void)
 			world_why, bad, bad, steps);
 		return 1;
 	}
-	printf("%" PRIu64 " seeds, %" PRIu64 " commands, %.1f s\n", seeds, redis_calls,
+	printf("%" PRIu64 " seeds, %" PRIu64 " commands, %.1f s of a core\n", seeds, redis_calls,
 		seconds() - begun);
 	return 0;
 }

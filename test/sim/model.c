@@ -238,7 +238,6 @@ static void search_begin(int p, uint32_t tags, uint32_t known)
 	me->searching = true;
 	me->tags = tags;
 	me->known = known;
-	me->place = ++m.places;
 	me->since = me->enqueued = redis_ms;
 	me->until = redis_ms + EXPIRY_MS;
 	me->had = false;
@@ -282,6 +281,8 @@ static void try_foresee(int p, bool is_new, uint32_t tags, uint32_t known, int64
 	me->queued = true;
 	partner = partner_of(p);
 	if (!partner) {
+		if (fresh)
+			me->place = ++m.places;
 		want("try: nobody to meet", state, 1);
 		if (fresh)
 			expect(p, "r match:searching - -\n{\"expires_at\":\"later\"}");

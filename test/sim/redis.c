@@ -377,6 +377,28 @@ static void cmd_set(lua_State *lua, int n, const char **v)
 	push_ok(lua);
 }
 
+static void cmd_mset(lua_State *lua, int n, const char **v)
+{
+	for (int i = 1; i + 1 < n; i += 2) {
+		struct key *k = key_make(v[i], STRING);
+
+		text_set(k, v[i + 1]);
+		k->expires = 0;
+	}
+	push_ok(lua);
+}
+
+static void cmd_mget(lua_State *lua, int n, const char **v)
+{
+	lua_createtable(lua, n - 1, 0);
+	for (int i = 1; i < n; i++) {
+		struct key *k = key_typed(v[i], STRING);
+
+		push_text(lua, k ? k->text : NULL);
+		lua_rawseti(lua, -2, i);
+	}
+}
+
 static void cmd_incr(lua_State *lua, int n, const char **v)
 {
 	struct key *k = key_make(v[1], STRING);
@@ -749,6 +771,8 @@ static const struct command {
 	{"HSET", cmd_hset, 4},
 	{"SET", cmd_set, 3},
 	{"GET", cmd_get, 2},
+	{"MGET", cmd_mget, 2},
+	{"MSET", cmd_mset, 3},
 	{"DEL", cmd_del, 2},
 	{"SREM", cmd_remove, 3},
 	{"SADD", cmd_sadd, 3},
