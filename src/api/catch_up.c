@@ -1,7 +1,8 @@
 /* The bus, and what the sockets of this process may have missed while it was away (contract 4.4).
  *
  *   lost -> /readyz says so;  back -> task: Redis there -> lease (came Redis back empty? then all
- * come anew) -> sessions still live -> the rooms that are behind, ROOMS_AT_ONCE side by side
+ * come anew) -> sessions still live -> direct chats made meanwhile
+ * (catch_up_direct.c) -> the rooms that are behind, ROOMS_AT_ONCE side by side
  * (catch_up_room.c) -> done
  *
  * Joins fail meanwhile (hub/room), and what the bus brings to a room waits until it has caught up.
@@ -135,7 +136,7 @@ static void sessions_known(struct task *t)
 	state.gaps = arena_array(task_arena(t), struct room_gap, n + 1);
 	state.count = state.next = 0;
 	rooms_behind_each(copy_gap, NULL);
-	rooms_begin(t);
+	catch_up_directs(t, rooms_begin);
 }
 
 struct hashes {
@@ -234,10 +235,30 @@ static void on_lost(void)
 	state.done = false;
 }
 
+static void put_in(struct live *l, void *chat_id)
+{
+	room_put(l, *(int64_t *)chat_id);
+}
+
+/* A person of this process was paired: {chat_id}. In order of connecting. */
+static void direct_made(const struct bus_message *m)
+{
+	struct arena a;
+	int64_t chat_id;
+
+	arena_init(&a);
+	chat_id = json_to_i64(json_get(json_parse(&a, m->data), "chat_id"));
+	arena_release(&a);
+	if (chat_id > 0)
+		person_each(m->id, put_in, &chat_id);
+}
+
 static void on_control(const struct bus_message *m)
 {
 	if (m->scope == BUS_ROOM && str_eq(m->event, STR("!keys")))
 		key_room_look(m->id);
+	else if (m->scope == BUS_USER && str_eq(m->event, STR("!direct")))
+		direct_made(m);
 	else if (m->scope != BUS_ALL || !bot_control(m))
 		log_line(LOG_WARN, "an unknown control event", LOG_S("event", m->event));
 }

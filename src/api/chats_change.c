@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "rules/chat.h"
 #include "store/chat_change.h"
+#include "store/match.h"
 
 /* POST /v1/portal/chats/{id}/config/update
  *   begin -> config_look -> config_seen -> config_changed -> config_read -> config_told, or look
@@ -111,12 +112,22 @@ void chats_delete(struct task *t)
 	end_look(t);
 }
 
-/* POST /v1/portal/chats/{id}/leave: begin -> chat_left */
+/* POST /v1/portal/chats/{id}/leave: begin -> chat_left (-> is it a direct one? -> direct_seen) */
+static void direct_seen(struct task *t)
+{
+	if (direct_which(task_frame(t), caller(t)->user_id) < 0)
+		task_fail(t, ERR_CHAT_NOT_FOUND);
+	else
+		fail_denied(t, "A direct chat ends by match/leave");
+}
+
 static void chat_left(struct task *t)
 {
 	if (task_err(t) == ERR_CONFLICT)
 		task_fail_with(t, (struct fault){.err = ERR_CONFLICT,
 					  .sentence = STR("The owner cannot leave the chat")});
+	else if (task_err(t) == ERR_CHAT_NOT_FOUND)
+		direct_read(t, in_i64(t, "id"), task_frame(t), direct_seen);
 	else if (task_err(t) != OK)
 		task_fail_with(t, *task_fault(t));
 	else
@@ -125,6 +136,7 @@ static void chat_left(struct task *t)
 
 void chats_leave(struct task *t)
 {
+	task_frame_make(t, sizeof(struct direct));
 	task_catch(t);
 	chat_leave(t, in_i64(t, "id"), caller(t)->user_id, chat_left);
 }

@@ -47,8 +47,11 @@ task_fn messages_send, messages_history, messages_delete, messages_delete_mine,
 	messages_delete_last, messages_clear, message_send_event;
 /* keys.c; the last two are events of sockets */
 task_fn key_register, key_get, key_share_event, key_request_event;
-/* rooms.c: events of sockets */
+/* room_join.c, rooms.c: events of sockets */
 task_fn room_join, room_leave, room_typing, room_read;
+/* match.c */
+task_fn match_status_get, match_enqueue_begin, match_dequeue_begin, match_leave_begin, user_block,
+	user_unblock, me_blocks;
 /* operations.c */
 task_fn operations_health, admin_health, operations_livez, operations_readyz, operations_metrics,
 	operations_openapi, operations_docs, operations_version;

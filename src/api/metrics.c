@@ -242,6 +242,26 @@ static void write_sockets(struct buf *b)
 		(int64_t)l.delivered);
 }
 
+static void write_match(struct buf *b, const struct match_figures *m)
+{
+	struct match_stats s = match_stats();
+
+	if (m) {
+		metric_i64(b, "match_searches", "gauge", "People who search, of all processes.",
+			m->searches);
+		metric_i64(b, "match_chats", "gauge", "Direct chats, of all processes.", m->chats);
+		metric_real(b, "match_longest_wait_seconds", "gauge",
+			"How long the one that waits longest has waited.",
+			(double)m->longest / 1e6);
+	}
+	metric_i64(b, "match_pairs_total", "counter", "Pairs that this process made.",
+		(int64_t)s.pairs);
+	head(b, "match_chats_ended_total", "counter", "Direct chats that this process ended.");
+	for (int i = 0; i < MATCH_REASONS; i++)
+		buf_printf(b, "portal_match_chats_ended_total{reason=\"%s\"} %" PRIu64 "\n",
+			match_reason_name(i), s.ended[i]);
+}
+
 static void write_process(struct buf *b)
 {
 	struct process_figures p = process_figures();
@@ -261,12 +281,13 @@ static void write_process(struct buf *b)
 		p.descriptors_max);
 }
 
-void metrics_write(struct buf *b)
+void metrics_write(struct buf *b, const struct match_figures *match)
 {
 	write_counts(b);
 	write_histograms(b);
 	write_loop(b);
 	write_stores(b);
 	write_sockets(b);
+	write_match(b, match);
 	write_process(b);
 }

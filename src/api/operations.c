@@ -36,7 +36,8 @@ static struct {
 	int64_t started_at; /* us */
 	struct buf openapi, docs;
 	struct timer pulse;
-	bool told; /* that the schema is another */
+	bool told;                  /* that the schema is another */
+	struct match_figures match; /* as Redis told them last */
 } state;
 
 void phase_set(enum phase p)
@@ -395,16 +396,31 @@ void operations_version(struct task *t)
 	reply_send(t);
 }
 
-/* ---- ready-made pages ---- */
+/* ---- figures: begin -> figures_asked ---- */
 
-void operations_metrics(struct task *t)
+static void ask_figures(struct task *beside)
 {
+	match_figures(beside, 0, 0, &state.match, aside_done);
+}
+
+static void figures_asked(struct task *t)
+{
+	const struct aside *a = *(struct aside **)task_frame(t);
 	struct buf text = {NULL, 0, 0};
 
-	metrics_write(&text);
+	metrics_write(&text, a->err == OK ? &state.match : NULL);
 	reply_raw(t, 200, "text/plain; version=0.0.4; charset=utf-8", buf_view(&text));
 	buf_free(&text);
 }
+
+void operations_metrics(struct task *t)
+{
+	struct aside **a = task_frame_make(t, sizeof(struct aside *));
+
+	*a = aside_run(t, "figures of the matcher", PING_MS, ask_figures, figures_asked);
+}
+
+/* ---- ready-made pages ---- */
 
 void operations_openapi(struct task *t)
 {

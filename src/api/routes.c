@@ -39,6 +39,15 @@
 	"BAD_CIPHERTEXT CHAT_NOT_FOUND BANNED MUTED NOT_JOINED EPOCH_MISMATCH NO_ROOM_KEY "        \
 	"MESSAGE_RATE"
 
+#define INTEREST_FIELDS                                                                            \
+	MAY_STR("interest", CHARS_ANY, 3, 12, "a tag, or \"any\""),                                \
+	{                                                                                          \
+		.name = "interests", .in = IN_BODY, .type = FIELD_STRS, .nullable = true,          \
+		.min = 1, .max = 3,                                                                \
+		.help = "tags: \"any\", or 3 to 12 characters of a-z and 0-9; this or "            \
+			"`interest`"                                                               \
+	}
+
 /* clang-format off */
 const struct shape_name shape_names[] = {
 	{"person", "{id:int, username:str, avatar_url:str?}", "A person in a list."},
@@ -69,6 +78,10 @@ const struct shape_name shape_names[] = {
 	 " created_at:time, last_activity_at:time, config?:{wipe_preset:str, history_visible:bool}}",
 	 "A chat; `config` only for those who manage it."},
 	{"chat_person", "{id:int, username:str, avatar_url:str?, permission_level:int}", "A person as chats show them."},
+	{"match",
+	 "{state:(idle|searching|matched), interests:[str], queued_at:time?, expires_at:time?,"
+	 " chat:{chat:@chat, peer:{user:@chat_person}, expires_at:time}?}",
+	 "Where a person stands with the matcher; `interests`: of the search, or those that matched."},
 	{"invite",
 	 "{code:str, chat_id:int, created_by_id:int, created_at:time, expires_at:time?, uses:int, max_uses:int?}",
 	 "An invite to a chat; `max_uses` null: any number."},
@@ -110,6 +123,7 @@ const size_t shape_name_count = sizeof(shape_names) / sizeof(*shape_names);
 	NEED_STR("title", CHARS_ANY, 1, 100, "one line"), NEED_STR("body", CHARS_TEXT, 0, 1000, "more of it"), \
 	MAY_WORD("type", IN_BODY, "info success warning error", "default: info")
 #define YEARS_10 315360000
+#define MATCH_ROW(method_, path_, begin_) MY_ROW(method_, "/v1/portal/match" path_, begin_), .reply = "@match"
 
 const struct route routes[] = {
 	/* ---- signing in (contract section 1) ---- */
@@ -189,6 +203,12 @@ const struct route routes[] = {
 	{OPEN_ROW("/v1/users/profile/{username}", user_profile),
 	 .fields = FIELDS(PATH_STR("username", CHARS_ANY, 1, 64, "in any case")),
 	 .reply = "@profile", .errors = "USER_NOT_FOUND", .help = "A person's public profile, by name."},
+	{MY_ROW(HTTP_GET, "/v1/users/me/blocks", me_blocks), .reply = "[@person]",
+	 .help = "Whom the caller has blocked, the latest first."},
+	{MY_ROW(HTTP_POST, "/v1/users/{id}/block", user_block), .fields = FIELDS(PATH_ID("of the person")), .reply = "{ok:bool}",
+	 .errors = "USER_NOT_FOUND", .help = "The matcher pairs the caller and the person no more. A running chat goes on."},
+	{MY_ROW(HTTP_POST, "/v1/users/{id}/unblock", user_unblock), .fields = FIELDS(PATH_ID("of the person")), .reply = "{ok:bool}",
+	 .errors = "USER_NOT_FOUND", .help = "Lifts a block."},
 	{OPEN_ROW("/v1/users/{id}", user_get), .fields = FIELDS(PATH_ID("of the person")),
 	 .reply = "@profile", .errors = "USER_NOT_FOUND", .help = "A person's public profile."},
 
@@ -225,6 +245,17 @@ const struct route routes[] = {
 	 .reply = "{epoch:int, blob:str?, from_public_key:str?}", .errors = "CHAT_NOT_FOUND",
 	 .help = "The chat's current epoch, and the blob of its key for this session."},
 
+	/* ---- matchmaking (section 5) ---- */
+	{MATCH_ROW(HTTP_POST, "/enqueue", match_enqueue_begin), .fields = FIELDS(INTEREST_FIELDS),
+	 .errors = "MATCH_ALREADY_SEARCHING MATCH_SLOT_LIMIT",
+	 .help = "Begins a search for somebody with one of these interests; may answer `matched` at once."},
+	{MATCH_ROW(HTTP_POST, "", match_enqueue_begin), .fields = FIELDS(INTEREST_FIELDS),
+	 .errors = "MATCH_ALREADY_SEARCHING MATCH_SLOT_LIMIT", .help = "The same."},
+	{MATCH_ROW(HTTP_GET, "/status", match_status_get), .help = "Whether the caller searches, or whom they met."},
+	{MATCH_ROW(HTTP_POST, "/dequeue", match_dequeue_begin), .help = "Ends the search, if there is one. A chat goes on."},
+	{MATCH_ROW(HTTP_POST, "/leave", match_leave_begin), .errors = "MATCH_NO_ACTIVE_DIRECT",
+	 .help = "Ends the direct chat for both, now; while searching: the search."},
+
 	/* ---- notifications (section 7) ---- */
 	{MY_ROW(HTTP_GET, "/v1/notifications", notifications_list), .fields = FIELDS(PAGE(50)),
 	 .reply = "{notifications:[@notification], total:int, unread:int, offset:int, limit:int}",
@@ -248,7 +279,7 @@ const struct route routes[] = {
 	{OPEN_ROW("/v1/portal/chats", chats_list),
 	 .fields = FIELDS(QUERY_INT("offset", 0, 10000, 0, "how many to skip"),
 		QUERY_INT("limit", 1, 500, 100, "how many at most")),
-	 .reply = "[@chat]", .help = "The caller's private chats, then those of the directory."},
+	 .reply = "[@chat]", .help = "The caller's direct and private chats, then those of the directory."},
 	{.method = HTTP_POST, .path = "/v1/portal/chats", .tier = TIER_AUTH, .cred = CRED_SESSION, .begin = chats_create,
 	 .status = 201, .fields = FIELDS(NEED_STR("name", CHARS_ANY, 2, 64, "shown to people"), SLUG_FIELD,
 		MAY_STR("description", CHARS_TEXT, 0, 500, "shown to people")),
@@ -266,7 +297,7 @@ const struct route routes[] = {
 	 .reply = "@message", .errors = "CHAT_NOT_FOUND ACCESS_DENIED",
 	 .help = "Destroys a chat and everything about it; for its owner and Owners of the platform."},
 	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/leave", chats_leave), .fields = FIELDS(CHAT_ID),
-	 .reply = "@message", .errors = "CHAT_NOT_FOUND CONFLICT", .help = "Ends the caller's membership."},
+	 .reply = "@message", .errors = "CHAT_NOT_FOUND ACCESS_DENIED CONFLICT", .help = "Ends the caller's membership."},
 	{MY_ROW(HTTP_POST, "/v1/portal/chats/{id}/invites", invites_create),
 	 .fields = FIELDS(CHAT_ID, {.name = "expires_at", .in = IN_BODY, .type = FIELD_TIME, .nullable = true,
 			.help = "default: never"},

@@ -3,10 +3,11 @@
  *   sockets.c         requests under /socket.io/, what the server asks of hub/sio, session ends,
  * drain socket_connect.c  CONNECT: credential, limits, the session's seat -> accepted, chat:list
  *   event.c           events of clients as tasks; flood
- *   catch_up.c        the bus; what sockets missed while it was away (a room: catch_up_room.c)
+ *   catch_up.c        the bus; what sockets missed while it was away (catch_up_*.c)
  *   directory.c       what all get behind CONNECT
  *   presence.c        what Redis is told of sockets and rooms; the lease of the process
- *   rooms.c           room:*
+ *   room_join.c       room:join, and being put into a direct chat
+ *   rooms.c           what else is room:*
  *   bot_sockets.c     the namespace "/bot" (api/bot_socket.h)
  *
  * A struct socket lives from CONNECT until hub/sio has told that it is gone; the task that connects
@@ -94,6 +95,14 @@ enum err bus_begin(struct str *why) MUST_CHECK; /* after redis_start */
 bool bus_caught_up(void);
 /* catch_up_room.c: a task that brings the sockets of one room up to date. */
 struct task *catch_up_room(const struct room_gap *g, const struct task_ops *ops, void *subject);
+
+/* catch_up_direct.c: people who were paired meanwhile. */
+void catch_up_directs(struct task *t, task_fn *next);
+
+/* ---- room_join.c ---- */
+/* Brings it into the direct chat of its person, as room:join would, without an ack. Nothing for one
+ * that is not accepted yet: its client is told of the chat and joins. */
+void room_put(const struct live *l, int64_t chat_id);
 
 /* ---- event.c ---- */
 void event_serve(struct socket *s, const struct sio_event *e);

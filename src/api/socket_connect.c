@@ -17,6 +17,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "store/chat.h"
+#include "store/match.h"
 #include "store/room.h"
 
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct connect {
 	struct seat_taken taken;
 	struct chat_list mine;
 	struct str directory;
+	struct match_status match;
 };
 
 /* ---- the end ---- */
@@ -174,6 +176,12 @@ static void write_list(struct json_out *j, const struct connect *f, int64_t user
 	json_obj(j);
 	json_key(j, "chats");
 	json_arr(j);
+	if (f->match.state == MATCH_MATCHED) {
+		struct chat direct;
+
+		chat_direct(&direct, f->match.chat_id, f->match.queued_at, f->match.online);
+		write_chat(j, &direct, false);
+	}
 	for (size_t i = 0; i < f->mine.count; i++)
 		if (f->mine.rows[i].visibility == VISIBILITY_PRIVATE)
 			write_chat(j, &f->mine.rows[i], f->mine.rows[i].owner_id == user_id);
@@ -241,6 +249,7 @@ static void opened(struct task *t)
 		.sockets = presence_sockets(s),
 		.token_hash = s->caller.token_hash};
 	socket_count(t, &f->seat, &f->taken, seated);
+	match_status(t, s->caller.user_id, &f->match, seated);
 }
 
 static void gate_known(struct task *t)

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "gen/schema.h"
 #include "io/redis.h"
+#include "store/match.h"
 
 static const char *const visibility_names[] = {
 	[VISIBILITY_OFFICIAL] = "official",
@@ -55,6 +56,19 @@ void chat_decode(struct task *t, const struct pg_rows *r, int row, struct chat *
 	c->wipe_preset = pg_text_copy(t, r, row, 13);
 	c->history_visible = pg_bool(r, row, 14);
 	c->owner_level = level_decode(r, row, 15);
+}
+
+void chat_direct(struct chat *c, int64_t id, int64_t created_at, int64_t online)
+{
+	*c = (struct chat){.id = id,
+		.name = DIRECT_NAME,
+		.description = STR(""),
+		.visibility = VISIBILITY_DIRECT,
+		.owner_level = LEVEL_NONE,
+		.member_count = 2,
+		.online = online,
+		.created_at = created_at,
+		.last_activity_at = created_at};
 }
 
 /* ---- who is present ---- */
@@ -164,11 +178,21 @@ static void decode_view(struct task *t, const struct pg_rows *r, struct chat_vie
 	v->is_member = pg_bool(r, 0, CHAT_COLUMN_COUNT + 1);
 }
 
+/* chat_view -> view_read -> (view_direct ->) task_return */
+struct view {
+	struct chat_view *out;
+	int64_t id, viewer;
+	bool known; /* to PostgreSQL */
+	struct direct direct;
+};
+
 static enum err decode_seen(struct task *t, const struct pg_rows *r, void *out)
 {
-	if (pg_count(r) == 0)
-		return ERR_CHAT_NOT_FOUND;
-	decode_view(t, r, out);
+	struct view *f = out;
+
+	f->known = pg_count(r) > 0;
+	if (f->known)
+		decode_view(t, r, f->out);
 	return OK;
 }
 
@@ -183,16 +207,28 @@ static enum err decode_resolved(struct task *t, const struct pg_rows *r, void *o
 	return OK;
 }
 
-/* chat_view -> view_read -> task_return */
-struct view {
-	struct chat *chat;
-};
+static void view_direct(struct task *t)
+{
+	const struct view *f = task_frame(t);
+	const struct direct *d = &f->direct;
+	struct chat_view *v = f->out;
+
+	*v = (struct chat_view){
+		.viewer_level = LEVEL_NONE, .is_member = direct_which(d, f->viewer) >= 0};
+	chat_direct(&v->chat, d->id, d->created_at, d->online);
+	memcpy(v->chat.people, d->people, sizeof(d->people));
+	task_return(t);
+}
 
 static void view_read(struct task *t)
 {
-	const struct view *f = task_frame(t);
+	struct view *f = task_frame(t);
+	struct chat *c = &f->out->chat;
 
-	rooms_online(t, &f->chat->id, 1, &f->chat->online, task_return);
+	if (f->known)
+		rooms_online(t, &c->id, 1, &c->online, task_return);
+	else
+		direct_read(t, f->id, &f->direct, view_direct);
 }
 
 void chat_view(struct task *t, int64_t id, int64_t viewer, struct chat_view *out, task_fn *next)
@@ -200,10 +236,10 @@ void chat_view(struct task *t, int64_t id, int64_t viewer, struct chat_view *out
 	struct view *f = task_call(t, sizeof(*f), next);
 	struct pg_args a = {0};
 
-	f->chat = &out->chat;
+	*f = (struct view){.out = out, .id = id, .viewer = viewer};
 	pg_arg_i64(t, &a, id);
 	chat_arg_id(t, &a, viewer);
-	pg_query(t, &sql_chat_view, &a, decode_seen, out, view_read);
+	pg_query(t, &sql_chat_view, &a, decode_seen, f, view_read);
 }
 
 void chat_resolve(
@@ -212,7 +248,7 @@ void chat_resolve(
 	struct view *f = task_call(t, sizeof(*f), next);
 	struct pg_args a = {0};
 
-	f->chat = &out->view.chat;
+	*f = (struct view){.out = &out->view, .known = true};
 	pg_arg_str(t, &a, code);
 	chat_arg_id(t, &a, viewer);
 	pg_query(t, &sql_chat_resolve, &a, decode_resolved, out, view_read);

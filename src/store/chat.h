@@ -1,6 +1,6 @@
-/* Chats as they are read, contract 3.1. PostgreSQL keeps chats and memberships; who is present is
- * Redis': portal:room:{chat}:people, a hash user_id -> number of present sessions. What changes a
- * chat: store/chat_change.h. */
+/* Chats as they are read, contract 3.1. PostgreSQL keeps chats and memberships, Redis direct chats
+ * (store/match.h) and who is present: portal:room:{chat}:people, a hash user_id -> number of
+ * present sessions. What changes a chat: store/chat_change.h. */
 #ifndef STORE_CHAT_H
 #define STORE_CHAT_H
 
@@ -19,7 +19,12 @@ struct chat {
 	int64_t created_at, last_activity_at; /* us */
 	struct str wipe_preset;
 	bool history_visible;
+	int64_t people[2]; /* of a direct one, that chat_view has read */
 };
+/* A direct chat (store/match.h): its two people are its members, and nobody owns it. */
+#define DIRECT_NAME STR("Direct chat")
+void chat_direct(struct chat *c, int64_t id, int64_t created_at, int64_t online);
+
 struct chat_list {
 	struct chat *rows;
 	size_t count;
@@ -30,7 +35,8 @@ struct chat_list {
 void chats_of(struct task *t, int64_t user_id, struct chat_list *out, task_fn *next);
 
 struct chat_filter {
-	int64_t viewer; /* whose private chats come first; 0: only official and public ones */
+	int64_t viewer; /* whose direct and private chats come first; 0: only official and public
+			   ones */
 	bool open_only; /* official and public ones, whoever asks */
 	struct str q;   /* part of the name or slug, any case; NULL p: any */
 	int64_t offset, limit;
@@ -40,7 +46,8 @@ void chats_browse(
 	struct task *t, const struct chat_filter *f, struct chat_list *out, task_fn *next);
 
 /* One chat and how `viewer` (0: nobody) stands to it. CHAT_NOT_FOUND only when there is none:
- * whether it is shown is decided by chat_shown. */
+ * whether it is shown is decided by chat_shown. A direct one is looked for when PostgreSQL knows
+ * none (viewer_level: LEVEL_NONE). */
 struct chat_view {
 	struct chat chat;
 	int viewer_level; /* as of now; LEVEL_NONE: nobody */
@@ -73,7 +80,8 @@ struct chat_people {
 	size_t count;
 	int64_t total;
 };
-/* Owner first, then the longest joined; of official and public chats those present, by id. */
+/* Owner first, then the longest joined; by id: of official and public chats those present, of a
+ * direct one its two people. */
 void chat_members(struct task *t, const struct chat *c, int64_t offset, int64_t limit,
 	struct chat_people *out, task_fn *next);
 

@@ -1,10 +1,11 @@
 /* Lists of chats in directory order. The order needs both stores: PostgreSQL tells which chats
  * there are, Redis how busy each is, and the page is then read whole.
  *
- *   begin -> found -> counted (sorted, cut) -> page_read
+ *   begin -> found (and the viewer's direct chat) -> counted (sorted, cut) -> page_read
  *
  * To add a filter: struct chat_filter and sql_chats_found. */
 #include "store/chat_private.h"
+#include "store/match.h"
 
 #include <stdlib.h>
 
@@ -19,6 +20,7 @@ struct browse {
 	int64_t *ids, *online; /* of the candidates; then of the page */
 	struct candidate *page;
 	size_t page_count;
+	struct match_status match; /* of the viewer; their direct chat is in front of all */
 };
 
 /* $1: the viewer, $2: a pattern. */
@@ -78,13 +80,12 @@ static enum err decode_page(struct task *t, const struct pg_rows *r, void *out)
 	struct browse *f = out;
 	struct chat_list *list = f->out;
 
-	list->count = (size_t)pg_count(r);
-	list->rows = arena_array(task_arena(t), struct chat, list->count);
-	list->viewer_level = LEVEL_NONE;
-	for (size_t i = 0; i < list->count; i++) {
-		chat_decode(t, r, (int)i, &list->rows[i]);
-		list->viewer_level = level_decode(r, (int)i, CHAT_COLUMN_COUNT);
-		list->rows[i].online = f->page[pg_i64(r, (int)i, CHAT_COLUMN_COUNT + 1) - 1].online;
+	for (int i = 0; i < pg_count(r); i++) {
+		struct chat *c = &list->rows[list->count++];
+
+		chat_decode(t, r, i, c);
+		list->viewer_level = level_decode(r, i, CHAT_COLUMN_COUNT);
+		c->online = f->page[pg_i64(r, i, CHAT_COLUMN_COUNT + 1) - 1].online;
 	}
 	return OK;
 }
@@ -94,12 +95,25 @@ static void counted(struct task *t)
 	struct browse *f = task_frame(t);
 	struct pg_args a = {0};
 	size_t skip = (size_t)f->filter.offset, most = (size_t)f->filter.limit;
+	struct chat_list *list = f->out;
 
 	for (size_t i = 0; i < f->count; i++)
 		f->found[i].online = f->online[i];
 	if (f->count)
 		qsort(f->found, f->count, sizeof(*f->found), busier_first);
-	f->out->total = (int64_t)f->count;
+	*list = (struct chat_list){.total = (int64_t)f->count,
+		.viewer_level = LEVEL_NONE,
+		.rows = arena_array(task_arena(t), struct chat, most)};
+	if (f->match.state == MATCH_MATCHED) {
+		list->total++;
+		if (skip == 0) {
+			chat_direct(&list->rows[list->count++], f->match.chat_id,
+				f->match.queued_at, f->match.online);
+			most--;
+		} else {
+			skip--;
+		}
+	}
 	skip = skip < f->count ? skip : f->count;
 	f->page = f->found + skip;
 	f->page_count = f->count - skip < most ? f->count - skip : most;
@@ -129,13 +143,16 @@ void chats_browse(
 	struct task *t, const struct chat_filter *filter, struct chat_list *out, task_fn *next)
 {
 	struct browse *f = task_call(t, sizeof(*f), next);
+	int64_t viewer = filter->open_only ? 0 : filter->viewer;
 	struct pg_args a = {0};
 
 	f->out = out;
 	f->filter = *filter;
-	chat_arg_id(t, &a, filter->open_only ? 0 : filter->viewer);
+	chat_arg_id(t, &a, viewer);
 	pg_arg_str(t, &a, filter->q.p ? like_pattern(t, filter->q) : STR_NULL);
 	pg_query(t, &sql_chats_found, &a, decode_found, f, found);
+	if (viewer)
+		match_status(t, viewer, &f->match, found);
 }
 
 /* ---- under administration ---- */

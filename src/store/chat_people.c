@@ -79,7 +79,8 @@ static enum err decode_members(struct task *t, const struct pg_rows *r, void *ou
 		struct chat_person *p = &people->rows[i];
 
 		decode_person(t, r, (int)i, 0, p);
-		p->joined_at = pg_time(r, (int)i, 4);
+		p->joined_at = f->chat->visibility == VISIBILITY_DIRECT ? f->chat->created_at
+									: pg_time(r, (int)i, 4);
 		p->is_owner = p->id == f->chat->owner_id;
 		p->is_online =
 			f->count && bsearch(&p->id, f->present, f->count, sizeof(p->id), by_id);
@@ -87,29 +88,43 @@ static enum err decode_members(struct task *t, const struct pg_rows *r, void *ou
 	return OK;
 }
 
-static void present_read(struct task *t)
+/* A page of people, by id. */
+static void people_named(struct task *t, const int64_t *ids, size_t count)
 {
 	struct members *f = task_frame(t);
-	size_t skip = (size_t)f->offset < f->count ? (size_t)f->offset : f->count;
-	size_t n = f->count - skip < (size_t)f->limit ? f->count - skip : (size_t)f->limit;
+	size_t skip = (size_t)f->offset < count ? (size_t)f->offset : count;
+	size_t n = count - skip < (size_t)f->limit ? count - skip : (size_t)f->limit;
 	struct pg_args a = {0};
 
-	pg_arg_i64(t, &a, f->chat->id);
-	if (f->chat->visibility == VISIBILITY_PRIVATE) {
-		pg_arg_i64(t, &a, f->chat->owner_id);
-		pg_arg_i64(t, &a, f->offset);
-		pg_arg_i64(t, &a, f->limit);
-		pg_query(t, &sql_chat_members, &a, decode_members, f, task_return);
-		return;
-	}
-	f->out->total = (int64_t)f->count;
+	f->out->total = (int64_t)count;
 	if (n == 0) {
 		task_return(t);
 		return;
 	}
-	pg_arg_i64s(t, &a, f->present + skip, n);
+	pg_arg_i64(t, &a, f->chat->id);
+	pg_arg_i64s(t, &a, ids + skip, n);
 	pg_arg_i64(t, &a, f->out->total);
 	pg_query(t, &sql_chat_present, &a, decode_members, f, task_return);
+}
+
+static void present_read(struct task *t)
+{
+	struct members *f = task_frame(t);
+	struct pg_args a = {0};
+
+	if (f->chat->visibility == VISIBILITY_DIRECT) {
+		people_named(t, f->chat->people, 2);
+		return;
+	}
+	if (f->chat->visibility != VISIBILITY_PRIVATE) {
+		people_named(t, f->present, f->count);
+		return;
+	}
+	pg_arg_i64(t, &a, f->chat->id);
+	pg_arg_i64(t, &a, f->chat->owner_id);
+	pg_arg_i64(t, &a, f->offset);
+	pg_arg_i64(t, &a, f->limit);
+	pg_query(t, &sql_chat_members, &a, decode_members, f, task_return);
 }
 
 void chat_members(struct task *t, const struct chat *c, int64_t offset, int64_t limit,

@@ -20,6 +20,19 @@
 #include "store/shown.h"
 #include "store/user.h"
 
+static const char *const reasons[MATCH_REASONS] = {"left", "grace", "expired", "gone"};
+static struct match_stats stats;
+
+struct match_stats match_stats(void)
+{
+	return stats;
+}
+
+const char *match_reason_name(int i)
+{
+	return reasons[i];
+}
+
 /* ---- ids ---- */
 
 static int64_t reserve[RESERVE];
@@ -110,17 +123,12 @@ void match_status(struct task *t, int64_t user_id, struct match_status *out, tas
 /* The direct chat that they get, should there be a partner. */
 static struct str chat_json(struct task *t, int64_t id, int64_t created_at)
 {
-	const struct chat c = {.id = id,
-		.name = STR("Direct chat"),
-		.description = STR(""),
-		.visibility = VISIBILITY_DIRECT,
-		.member_count = 2,
-		.created_at = created_at,
-		.last_activity_at = created_at};
+	struct chat c;
 	struct buf b = {0};
 	struct json_out j;
 	struct str text;
 
+	chat_direct(&c, id, created_at, 0);
 	json_out_init(&j, &b);
 	write_chat(&j, &c, false);
 	text = arena_str(task_arena(t), buf_view(&b));
@@ -145,6 +153,8 @@ static enum err try_decode(struct task *t, const struct redis_value *v, void *ou
 	f->fresh = redis_i64(redis_at(v, 1)) == 1;
 	if (f->outcome != TRY_MATCHED || !f->fresh)
 		reserve_keep(f->chat_id);
+	else
+		stats.pairs++;
 	return OK;
 }
 
@@ -264,6 +274,22 @@ void match_drop(
 	redis_eval(t, &redis_scripts[SCRIPT_MATCH_DROP], &a, dropped_decode, out, next);
 }
 
+static uint64_t *ended_of(const char *reason)
+{
+	size_t i = 0;
+
+	while (strcmp(reasons[i], reason) != 0)
+		i++;
+	return &stats.ended[i];
+}
+
+static enum err ended_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	(void)t;
+	*(uint64_t *)out += (uint64_t)redis_i64(redis_at(v, 0));
+	return OK;
+}
+
 void match_end(struct task *t, int64_t chat_id, const char *reason, int64_t user_id, bool due,
 	task_fn *next)
 {
@@ -277,7 +303,7 @@ void match_end(struct task *t, int64_t chat_id, const char *reason, int64_t user
 		redis_arg(&a, STR(""));
 	redis_arg(&a, due ? STR("1") : STR("0"));
 	redis_arg_i64(t, &a, config.match_recent * 1000);
-	redis_eval(t, &redis_scripts[SCRIPT_MATCH_END], &a, NULL, NULL, next);
+	redis_eval(t, &redis_scripts[SCRIPT_MATCH_END], &a, ended_decode, ended_of(reason), next);
 }
 
 void match_dequeue(struct task *t, int64_t user_id, task_fn *next)

@@ -53,6 +53,7 @@ struct direct {
 	int64_t created_at, ends_at; /* us */
 	int64_t online;              /* people present */
 };
+int direct_which(const struct direct *d, int64_t user_id); /* 0, 1; -1: none of its people */
 /* CHAT_NOT_FOUND when there is none (any more). */
 void direct_read(struct task *t, int64_t chat_id, struct direct *out, task_fn *next);
 
@@ -61,6 +62,35 @@ void direct_read(struct task *t, int64_t chat_id, struct direct *out, task_fn *n
 void block_set(struct task *t, int64_t user_id, int64_t other, bool on, task_fn *next);
 /* Whom a person blocks: all of them, newest first; as profile_search gives people. */
 void blocks_read(struct task *t, int64_t user_id, struct profile_page *out, task_fn *next);
+
+/* ---- looking ---- */
+struct match_chat {
+	int64_t user_id, chat_id;
+};
+struct match_chats {
+	struct match_chat *rows;
+	size_t count;
+};
+/* Those of these people (some thousands at most) who are in a direct chat. */
+void match_chats_of(struct task *t, const int64_t *people, size_t count, struct match_chats *out,
+	task_fn *next);
+
+struct match_figures { /* of all processes */
+	int64_t searches, away, chats, graces;
+	int64_t longest;  /* us: how long the one that waits longest has waited */
+	struct str *tags; /* of the searches asked for, parted by spaces */
+	size_t tags_count;
+};
+/* With the tags of `count` searches behind the first `offset`, in an order that changes little. */
+void match_figures(
+	struct task *t, int64_t offset, int64_t count, struct match_figures *out, task_fn *next);
+
+#define MATCH_REASONS 4
+const char *match_reason_name(int i);         /* of match:ended */
+struct match_stats {                          /* of this process */
+	uint64_t pairs, ended[MATCH_REASONS]; /* by reason */
+};
+struct match_stats match_stats(void);
 
 /* ---- the tick: MATCH_TICK ms ---- */
 void match_start(void); /* behind the stores; graces that are running get at least 15 s */

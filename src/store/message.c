@@ -86,6 +86,14 @@ static struct str muted_text(struct task *t, const struct standing *s)
 	return arena_printf(task_arena(t), "%lld", (long long)(s->muted_until / 1000));
 }
 
+/* ms; '0': off; '': none, a direct chat. */
+static struct str wipe_text(struct task *t, const struct standing *s)
+{
+	if (s->visibility == VISIBILITY_DIRECT)
+		return STR("");
+	return arena_printf(task_arena(t), "%lld", (long long)wipe_preset_ms(s->wipe_preset));
+}
+
 static void sent(struct task *t);
 
 static void send_ask(struct task *t)
@@ -111,7 +119,7 @@ static void send_ask(struct task *t)
 		redis_arg(&a, face_text(&face, s));
 		redis_arg(&a, message_json(&name, s->chat_name));
 		redis_arg(&a, muted_text(t, s));
-		redis_arg_i64(t, &a, wipe_preset_ms(s->wipe_preset));
+		redis_arg(&a, wipe_text(t, s));
 	}
 	redis_eval(t, &redis_scripts[SCRIPT_MESSAGE_SEND], &a, send_decode, f, sent);
 }
@@ -147,7 +155,8 @@ static void added(struct task *t)
 	const struct send *f = task_frame(t);
 	struct pg_args a = {0};
 
-	if (f->looks == 0 || f->standing.last_activity_at > clock_us() - ACTIVITY_US) {
+	if (f->looks == 0 || f->standing.visibility == VISIBILITY_DIRECT ||
+		f->standing.last_activity_at > clock_us() - ACTIVITY_US) {
 		task_return(t);
 		return;
 	}

@@ -12,6 +12,7 @@
 #include "store/chat_change.h"
 #include "store/chat_private.h"
 #include "store/event.h"
+#include "store/match.h"
 #include "store/message.h"
 #include "store/notification.h"
 
@@ -48,33 +49,69 @@ PG_STMT(sql_moderation_look, OP_READ,
 	"  AND user_state(a.restriction, a.restricted_until) = 'active'"
 	" LEFT JOIN users x ON x.id = $3::bigint AND x.deleted_at IS NULL");
 
+/* moderation_look -> looked -> (done, or direct_read -> looked_direct) */
+struct moderation_looking {
+	struct moderation_view *out;
+	bool known; /* the chat, to PostgreSQL */
+	struct direct direct;
+};
+
 static enum err decode_look(struct task *t, const struct pg_rows *r, void *out)
 {
-	struct moderation_view *v = out;
+	struct moderation_looking *f = out;
+	struct moderation_view *v = f->out;
 
 	v->actor.level = level_decode(r, 0, 5);
-	if (v->chat_id) {
-		if (pg_null(r, 0, 0))
-			return ERR_CHAT_NOT_FOUND;
+	f->known = !pg_null(r, 0, 0);
+	if (f->known) {
 		v->chat_name = pg_text_copy(t, r, 0, 1);
 		v->visibility = visibility_of(pg_text(r, 0, 2));
 		v->owner = (struct person){pg_i64(r, 0, 3), level_decode(r, 0, 4)};
 		v->inside = pg_bool(r, 0, 6);
-		if (!moderation_sees(v->actor, v->visibility, v->owner, v->inside))
-			return ERR_CHAT_NOT_FOUND;
 	}
-	if (pg_null(r, 0, 7))
-		return ERR_USER_NOT_FOUND;
 	v->target.level = level_decode(r, 0, 8);
 	v->target_name = pg_text_copy(t, r, 0, 9);
 	return OK;
 }
 
+static void look_done(struct task *t)
+{
+	const struct moderation_view *v = ((struct moderation_looking *)task_frame(t))->out;
+
+	if (v->chat_id && !moderation_sees(v->actor, v->visibility, v->owner, v->inside))
+		task_fail(t, ERR_CHAT_NOT_FOUND);
+	else if (!v->target_name.p)
+		task_fail(t, ERR_USER_NOT_FOUND);
+	else
+		task_return(t);
+}
+
+static void looked_direct(struct task *t)
+{
+	const struct moderation_looking *f = task_frame(t);
+
+	f->out->visibility = VISIBILITY_DIRECT;
+	f->out->inside = direct_which(&f->direct, f->out->actor.id) >= 0;
+	look_done(t);
+}
+
+static void looked(struct task *t)
+{
+	struct moderation_looking *f = task_frame(t);
+
+	if (f->known || !f->out->chat_id)
+		look_done(t);
+	else
+		direct_read(t, f->out->chat_id, &f->direct, looked_direct);
+}
+
 void moderation_look(struct task *t, int64_t chat_id, int64_t actor, int64_t target,
 	struct moderation_view *out, task_fn *next)
 {
+	struct moderation_looking *f = task_call(t, sizeof(*f), next);
 	struct pg_args a = {0};
 
+	f->out = out;
 	*out = (struct moderation_view){.chat_id = chat_id,
 		.owner = {.level = LEVEL_NONE},
 		.actor = {.id = actor},
@@ -82,7 +119,7 @@ void moderation_look(struct task *t, int64_t chat_id, int64_t actor, int64_t tar
 	chat_arg_id(t, &a, chat_id);
 	pg_arg_i64(t, &a, actor);
 	pg_arg_i64(t, &a, target);
-	pg_query(t, &sql_moderation_look, &a, decode_look, out, next);
+	pg_query(t, &sql_moderation_look, &a, decode_look, f, looked);
 }
 
 /* ---- acting ---- */

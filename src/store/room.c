@@ -10,6 +10,7 @@
 #include "gen/schema.h"
 #include "io/pg.h"
 #include "io/redis.h"
+#include "store/match.h"
 
 /* ---- joining ---- */
 
@@ -139,31 +140,72 @@ void room_status(struct task *t, int64_t chat_id, task_fn *next)
 	redis_eval(t, &redis_scripts[SCRIPT_ROOM_STATUS], &a, NULL, NULL, next);
 }
 
+/* room_misfits -> misfits_read -> (done, or direct_read -> misfits_direct) */
+struct misfits {
+	int64_t chat_id;
+	struct room_ids *out;
+	bool unknown; /* to PostgreSQL */
+	struct direct direct;
+};
+
 PG_STMT(room_rows_misfits, OP_READ,
-	"SELECT p.id FROM unnest($2::bigint[]) p(id) LEFT JOIN chats c ON c.id = $1"
+	"SELECT p.id, c.id IS NULL FROM unnest($2::bigint[]) p(id) LEFT JOIN chats c ON c.id = $1"
 	" WHERE c.id IS NULL OR chat_banned(c.id, p.id)"
 	"  OR (c.visibility = 'private' AND c.owner_id IS DISTINCT FROM p.id AND NOT EXISTS ("
 	"   SELECT FROM chat_members m WHERE m.chat_id = c.id AND m.user_id = p.id))");
 
 static enum err misfits_decode(struct task *t, const struct pg_rows *r, void *out)
 {
-	struct room_ids *ids = out;
+	struct misfits *f = out;
 
-	ids->count = (size_t)pg_count(r);
-	ids->v = arena_array(task_arena(t), int64_t, ids->count + 1);
+	f->out->count = (size_t)pg_count(r);
+	f->out->v = arena_array(task_arena(t), int64_t, f->out->count + 1);
 	for (int i = 0; i < pg_count(r); i++)
-		ids->v[i] = pg_i64(r, i, 0);
+		f->out->v[i] = pg_i64(r, i, 0);
+	f->unknown = pg_count(r) > 0 && pg_bool(r, 0, 1);
 	return OK;
+}
+
+static void misfits_direct(struct task *t)
+{
+	const struct misfits *f = task_frame(t);
+	struct room_ids *ids = f->out;
+	size_t n = 0;
+
+	if (task_err(t) != OK && task_err(t) != ERR_CHAT_NOT_FOUND) {
+		task_fail(t, task_err(t));
+		return;
+	}
+	for (size_t i = 0; i < ids->count; i++)
+		if (task_err(t) != OK || direct_which(&f->direct, ids->v[i]) < 0)
+			ids->v[n++] = ids->v[i];
+	ids->count = n;
+	task_return(t);
+}
+
+static void misfits_read(struct task *t)
+{
+	struct misfits *f = task_frame(t);
+
+	if (!f->unknown) {
+		task_return(t);
+		return;
+	}
+	task_catch(t);
+	direct_read(t, f->chat_id, &f->direct, misfits_direct);
 }
 
 void room_misfits(struct task *t, int64_t chat_id, const struct room_ids *people,
 	struct room_ids *out, task_fn *next)
 {
+	struct misfits *f = task_call(t, sizeof(*f), next);
 	struct pg_args a = {0};
 
+	f->chat_id = chat_id;
+	f->out = out;
 	pg_arg_i64(t, &a, chat_id);
 	pg_arg_i64s(t, &a, people->v, people->count);
-	pg_query(t, &room_rows_misfits, &a, misfits_decode, out, next);
+	pg_query(t, &room_rows_misfits, &a, misfits_decode, f, misfits_read);
 }
 
 /* ---- connecting ---- */

@@ -68,7 +68,8 @@ struct room_ids {
 	int64_t *v;
 	size_t count;
 };
-/* Which of these people may not be there: banned, no members of a private chat, or it is gone. */
+/* Which of these people may not be there: banned, not of a private or direct chat, or it is gone.
+ */
 void room_misfits(struct task *t, int64_t chat_id, const struct room_ids *people,
 	struct room_ids *out, task_fn *next);
 

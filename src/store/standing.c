@@ -1,9 +1,14 @@
-/* One statement, and what follows from its row.
+/* One statement, and what follows from its row. A chat that PostgreSQL does not know is looked for
+ * among the direct ones.
+ *
+ *   standing_read -> standing_known -> (done, or direct_read -> standing_direct)
  *
  * To ask for more: struct standing, sql_standing, decode_standing. */
 #include "store/standing.h"
 
 #include "io/pg.h"
+#include "store/chat.h"
+#include "store/match.h"
 #include "store/user.h"
 
 PG_STMT(sql_standing, OP_READ,
@@ -15,7 +20,7 @@ PG_STMT(sql_standing, OP_READ,
 		     " u.permission_level, j.joined_at, chat_banned(c.id, u.id),"
 		     " m.muted, m.until, EXISTS (SELECT FROM room_changes w"
 		     "  WHERE w.chat_id = c.id AND w.reason = 'visibility')"
-		     " FROM chats c JOIN users u ON u.id = $2::bigint AND u.deleted_at IS NULL"
+		     " FROM users u LEFT JOIN chats c ON c.id = $1::bigint"
 		     " LEFT JOIN users o ON o.id = c.owner_id"
 		     " LEFT JOIN chat_members j ON j.chat_id = c.id AND j.user_id = u.id,"
 		     " LATERAL (SELECT count(*) > 0, CASE WHEN count(*) = count(h.expires_at) THEN "
@@ -24,14 +29,22 @@ PG_STMT(sql_standing, OP_READ,
 		     "x.user_id = u.id"
 		     "   UNION ALL SELECT y.expires_at FROM hard_mutes y WHERE y.user_id = u.id) h"
 		     "  WHERE h.expires_at IS NULL OR h.expires_at > now()) m (muted, until)"
-		     " WHERE c.id = $1::bigint");
+		     " WHERE u.id = $2::bigint AND u.deleted_at IS NULL");
+
+struct standing_look {
+	struct standing *out;
+	bool known; /* to PostgreSQL */
+	struct direct direct;
+};
 
 static enum err decode_standing(struct task *t, const struct pg_rows *r, void *out)
 {
-	struct standing *s = out;
+	struct standing_look *f = out;
+	struct standing *s = f->out;
 
 	if (pg_count(r) == 0)
 		return ERR_CHAT_NOT_FOUND;
+	f->known = !pg_null(r, 0, 0);
 	s->chat_name = pg_text_copy(t, r, 0, 0);
 	s->wipe_preset = pg_text_copy(t, r, 0, 1);
 	s->visibility = (enum visibility)pg_i64(r, 0, 2);
@@ -51,15 +64,40 @@ static enum err decode_standing(struct task *t, const struct pg_rows *r, void *o
 	return OK;
 }
 
+static void standing_direct(struct task *t)
+{
+	const struct standing_look *f = task_frame(t);
+	struct standing *s = f->out;
+
+	s->chat_name = DIRECT_NAME;
+	s->wipe_preset = STR("");
+	s->visibility = VISIBILITY_DIRECT;
+	s->history_visible = true;
+	s->member = direct_which(&f->direct, s->user_id) >= 0;
+	task_return(t);
+}
+
+static void standing_known(struct task *t)
+{
+	struct standing_look *f = task_frame(t);
+
+	if (f->known)
+		task_return(t);
+	else
+		direct_read(t, f->out->chat_id, &f->direct, standing_direct);
+}
+
 void standing_read(
 	struct task *t, int64_t chat_id, int64_t user_id, struct standing *out, task_fn *next)
 {
+	struct standing_look *f = task_call(t, sizeof(*f), next);
 	struct pg_args a = {0};
 
+	f->out = out;
 	*out = (struct standing){.chat_id = chat_id, .user_id = user_id};
 	pg_arg_i64(t, &a, chat_id);
 	pg_arg_i64(t, &a, user_id);
-	pg_query(t, &sql_standing, &a, decode_standing, out, next);
+	pg_query(t, &sql_standing, &a, decode_standing, f, standing_known);
 }
 
 bool standing_sees(const struct standing *s)

@@ -1,4 +1,5 @@
-/* What a person is in a chat, read from PostgreSQL in one statement: may they see it, speak, manage
+/* What a person is in a chat, read from PostgreSQL in one statement (of a direct chat from Redis,
+ * too): may they see it, speak, manage
  * and moderate (contract 0.5, 3.1, 3.2, 3.4). A picture of one moment: whoever then changes
  * something in Redis makes sure that it still holds (store/message.c, the cards). */
 #ifndef STORE_STANDING_H

@@ -161,7 +161,10 @@ PG_STMT(sql_user_export, OP_READ,
 			     "iso(cm.joined_at)",
 			     "chat_members cm JOIN chats mc ON mc.id = cm.chat_id WHERE cm.user_id "
 			     "= u.id",
-			     "cm.joined_at") "," EXPORT_LIST("bots",
+			     "cm.joined_at") "," EXPORT_LIST("blocks",
+			     "'user_id', ub.blocked_id, 'created_at', iso(ub.created_at)",
+			     "user_blocks ub WHERE ub.blocker_id = u.id",
+			     "ub.created_at") "," EXPORT_LIST("bots",
 			     "'id', b.id, 'name', b.name, 'platform', b.platform, 'bot_type', "
 			     "b.bot_type,"
 			     " 'login', b.login, 'is_active', b.is_active,"

@@ -1,16 +1,17 @@
-// Who may do what: one table of every call of contract section 3, every client event of 4.1, the chats and bots
+// Who may do what: one table of every call of contract sections 3 and 5, every client event of 4.1, the chats and bots
 // rows of 8 and the bots' own of 1 and 6, against every role, in each kind of chat where it differs.
 //
 // A row has one word a role. The routes and events are taken from the server's own documents: one without a row
-// here fails, and so does a row without a route. To everyone outside, a private chat is absent: what they are
+// here fails, and so does a row without a route. To everyone outside, a private or direct chat is absent: what they are
 // told of it is, byte for byte but the correlation id, what they are told of an id that does not exist.
 //
 // The people are the same throughout; a chat is made anew behind a row that changes how somebody stands there
 // (`spoils`), and behind each call that ends the chat or gives it away (`ends`). Rows run in their order, roles
-// too. To add a route or event: its row. To add a kind of chat ("direct"): KINDS, makeWorld, a string a row.
+// too. To add a route or event: its row. To add a kind of chat: KINDS, makeWorld, a string a row.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { bundle, talker } from './chatter.js';
 import { assertError, connect, startPortal, until } from './harness.js';
 
@@ -18,7 +19,8 @@ import { assertError, connect, startPortal, until } from './harness.js';
 // ones they are members, too. ex and banned were, until they were kicked and banned. moderator, admin and boss
 // (levels 1, 2, 3) stand outside. An official chat's owner is an Admin, any other's nobody special.
 const ROLES = ['nobody', 'stranger', 'member', 'ex', 'muted', 'banned', 'owner', 'moderator', 'admin', 'boss', 'bot'];
-const KINDS = ['official', 'public', 'private'];
+// Of a direct chat owner and member are its two people, all others are outside.
+const KINDS = ['official', 'public', 'private', 'direct'];
 const OUTSIDE = ['stranger', 'ex', 'banned', 'moderator']; // of a private chat, without any power over it
 const WORDS = {
   ok: null,
@@ -35,11 +37,14 @@ const INSIDE     = 'auth   gone     ok     gone ok    gone   ok    gone      gon
 const BOTS       = 'key    key      key    key  key   key    key   key       key   key  ok';
 const ADMINS     = 'auth   no       no     no   no    no     no    no        ok    ok   auth';
 const OF_HOST    = 'auth   no       no     no   no    no     ok    no        no    ok   auth'; // an Admin's chat
-const READ       = { open: SIGNED_IN, private: INSIDE };
+const TWO        = 'auth   gone     ok     gone gone  gone   ok    gone      gone  gone auth'; // a direct chat's
+const TWO_NO     = 'auth   gone     no     gone gone  gone   no    gone      gone  gone auth';
+const READ       = { open: SIGNED_IN, private: INSIDE, direct: TWO };
 const MANAGE     = {
   official:        'auth   no       no     no   no    no     ok    no        no    ok   auth',
   public:          'auth   no       no     no   no    no     ok    ok        ok    ok   auth',
   private:         'auth   gone     no     gone no    gone   ok    gone      gone  gone auth',
+  direct:          TWO_NO,
 };
 const MODERATE   = { ...MANAGE,
   private:         'auth   gone     no     gone no    gone   ok    gone      ok    ok   auth',
@@ -48,21 +53,26 @@ const DELETE     = {
   official:        'auth   no       no     no   no    ban    ok    no        no    ok   auth',
   public:          'auth   no       no     no   no    ban    ok    ok        ok    ok   auth',
   private:         'auth   gone     no     gone no    gone   ok    gone      ok    ok   auth',
+  direct:          TWO_NO,
 };
 const ABOVE      = { // who is told from, not where: an Owner's chat or anyone's
   official:        'auth   no       no     no   no    no     ok    ok        ok    ok   auth',
   public:          'auth   no       no     no   no    no     no    ok        ok    ok   auth',
   private:         'auth   gone     no     gone no    gone   no    gone      ok    ok   auth',
+  direct:          TWO_NO,
 };
 const SPEAK      = {
   open:            'auth   away     ok     away mute  ban    ok    away      away  away auth',
   private:         'auth   gone     ok     gone mute  gone   ok    gone      gone  gone auth',
+  direct:          TWO,
 };
-const ADMINISTER = { official: OF_HOST, public: ADMINS, private: ADMINS };
+const UNSEEN     = 'auth   no       no     no   no    no     no    no        gone  gone auth'; // by the administration
+const ADMINISTER = { official: OF_HOST, public: ADMINS, private: ADMINS, direct: UNSEEN };
 //                  Events: without a session nobody is let in to send one; to /bot none is known.
-const EVENT_READ = { open: SIGNED_IN.replace(/auth$/, 'none'), private: INSIDE.replace(/auth$/, 'none') };
+const EVENT_READ = Object.fromEntries(Object.entries(READ).map(([kind, line]) => [kind, line.replace(/auth$/, 'none')]));
 const IN_ROOM    = {
   open:            'auth   away     ok     away ok    away   ok    away      away  away none',
+  direct:          'auth   away     ok     away away  away   ok    away      away  away none',
 };
 
 let serial = 0;
@@ -76,6 +86,7 @@ const aMessage = async (w) => ({
 const aKey = (w, role) => ({ public_key: (people[role] ?? people.member).public_key }); // the one it has
 const anInvite = async (w) => {
   const code = `access${String(++serial).padStart(10, '0')}`;
+  if (w.kind === 'direct') return { code }; // there are none
   await portal.db.query('INSERT INTO invites (code, chat_id, created_by) VALUES ($1, $2, $3)', [code, w.id, people.owner.id]);
   return { code };
 };
@@ -85,6 +96,13 @@ const identity = (platform_user_id) => ({ platform: 'discord', platform_user_id,
 // body: of the call, or a function of (world, role); at: what stands in the path, where it is not the chat's id;
 // tries: bodies that would be refused, held against those to an absent chat, too; keyed: members hold the key.
 const rows = {
+  // First, while nobody is in a direct chat.
+  'POST /v1/portal/match/enqueue': { any: SIGNED_IN, body: (w, role) => ({ interests: [`${role}0`] }) },
+  'GET /v1/portal/match/status': { any: SIGNED_IN },
+  'POST /v1/portal/match/leave': { any: SIGNED_IN },
+  'POST /v1/portal/match': { any: SIGNED_IN, body: (w, role) => ({ interest: `${role}0` }) },
+  'POST /v1/portal/match/dequeue': { any: SIGNED_IN },
+
   'GET /v1/portal/directory': { any: EVERYONE },
   'GET /v1/portal/chats': { any: EVERYONE },
   'POST /v1/portal/chats': {
@@ -95,12 +113,12 @@ const rows = {
   'GET /v1/portal/chats/{id}': READ,
   'GET /v1/portal/chats/{id}/members': READ,
   'GET /v1/portal/chats/{id}/key': READ,
-  'GET /v1/portal/chats/{id}/history': { private: INSIDE, open: SIGNED_IN.replace(/^((\w+ +){5})ok /, '$1ban') },
+  'GET /v1/portal/chats/{id}/history': { private: INSIDE, direct: TWO, open: SIGNED_IN.replace(/^((\w+ +){5})ok /, '$1ban') },
   'GET /v1/portal/chats/{id}/activity': MANAGE,
   'GET /v1/portal/chats/{id}/invites': MANAGE,
   'POST /v1/portal/chats/{id}/invites': { ...MANAGE, body: {}, tries: [{ expires_at: '2020-01-01T00:00:00Z' }] },
   'POST /v1/portal/chats/{id}/invites/{code}/delete': { ...MANAGE, at: anInvite },
-  'GET /v1/portal/resolve/{code}': { any: SIGNED_IN, private: SIGNED_IN, at: anInvite },
+  'GET /v1/portal/resolve/{code}': { any: SIGNED_IN, private: SIGNED_IN, direct: null, at: anInvite },
   'POST /v1/portal/keys': { any: SIGNED_IN, body: aKey },
 
   'POST /v1/portal/chats/{id}/messages': { ...SPEAK, keyed: true, body: says, tries: [{ content: 'x' }, { content: bundle(999) }] },
@@ -117,11 +135,12 @@ const rows = {
   'room:key_request': { ...IN_ROOM, keyed: true, spoils: true, body: (w) => ({ epoch: w.epoch }), tries: [{ epoch: 999 }] },
 
   'POST /v1/portal/chats/{id}/messages/delete': { ...DELETE, body: aMessage, tries: [{ ids: ['1-1'] }] },
-  'POST /v1/portal/chats/{id}/messages/delete-mine': { private: INSIDE, open: SIGNED_IN.replace(/^((\w+ +){5})ok /, '$1ban') },
+  'POST /v1/portal/chats/{id}/messages/delete-mine': { private: INSIDE, direct: TWO, open: SIGNED_IN.replace(/^((\w+ +){5})ok /, '$1ban') },
   'POST /v1/portal/chats/{id}/messages/delete-last': { ...DELETE, body: { count: 1 } },
   'POST /v1/portal/chats/{id}/clear': {
     open:    'auth no   no no   no ban  ok no   ok ok auth',
     private: 'auth gone no gone no gone ok gone ok ok auth',
+    direct:  TWO_NO,
   },
   'POST /v1/portal/chats/{id}/config/update': { ...MANAGE, body: { description: 'x' }, tries: [{ slug: 'admin' }, {}] },
   'POST /v1/portal/chats/{id}/kick': { ...MODERATE, body: victim, tries: [{ user_id: 999999999 }] },
@@ -139,28 +158,31 @@ const rows = {
   'POST /v1/portal/hard-unmute': { any: ADMINS, body: victim },
 
   // In an open chat there is nothing to leave; who was kicked may come back.
-  'room:leave': { any: SIGNED_IN.replace(/auth$/, 'none'), private: SIGNED_IN.replace(/auth$/, 'none'), spoils: true },
+  'room:leave': { ...Object.fromEntries(['any', 'private', 'direct'].map((kind) => [kind, SIGNED_IN.replace(/auth$/, 'none')])), spoils: true },
   'room:join': { ...EVENT_READ, open: EVENT_READ.open.replace(/^((\w+ +){5})ok /, '$1ban'), spoils: true, tries: [{ after: '1-1' }] },
   'POST /v1/portal/chats/{id}/leave': {
     open:    'auth ok   ok ok   ok ok   owns ok   ok   ok   auth',
     private: 'auth gone ok gone ok gone owns gone gone gone auth',
+    direct:  TWO_NO,
     spoils: true,
   },
   'POST /v1/portal/resolve/{code}': {
     open:    'auth ok   ok ok   ok ban  ok   ok   ok   ok   auth',
     private: 'auth ok   ok ok   ok ban  ok   ok   ok   ok   auth',
+    direct:  null,
     spoils: true, at: anInvite,
   },
   'POST /v1/portal/chats/{id}/delete': {
     open:    'auth no   no no   no no   ok   no   no   ok   auth',
     private: 'auth gone no gone no gone ok   gone gone ok   auth',
+    direct:  TWO_NO,
     ends: true,
   },
 
   'GET /v1/admin/chats': { any: ADMINS },
   'POST /v1/admin/chats': { any: ADMINS, body: () => ({ name: 'news', slug: newSlug() }) },
   // What everyone sees Admins see here.
-  'GET /v1/admin/chats/{id}': { official: ADMINS.replace(/^((\w+ +){6})no /, '$1ok '), public: ADMINS, private: ADMINS },
+  'GET /v1/admin/chats/{id}': { official: ADMINS.replace(/^((\w+ +){6})no /, '$1ok '), public: ADMINS, private: ADMINS, direct: UNSEEN },
   'POST /v1/admin/chats/{id}/update': { ...ADMINISTER, body: { description: 'y' } },
   'POST /v1/admin/chats/{id}/kick': { ...ADMINISTER, body: victim },
   'POST /v1/admin/chats/{id}/transfer': { ...ADMINISTER, ends: true, body: victim },
@@ -192,6 +214,7 @@ before(async () => {
   portal = await startPortal({
     RATE_LIMIT_LOGIN: '0', RATE_LIMIT_AUTH: '0', RATE_LIMIT_ADMIN: '0', RATE_LIMIT_PUBLIC: '0', RATE_LIMIT_BOT: '0', RATE_LIMIT_HANDSHAKE: '0',
     RATE_LIMIT_EVENTS: '0', MESSAGE_RATE: '0', MESSAGE_RATE_CHAT: '0', CHAT_SLOTS_PREMIUM: '0', CHAT_SLOTS_ADMIN: '0',
+    MATCH_RECENT: '0',
   });
   keys.bot = (await portal.bot('discord')).key;
   for (const role of ['stranger', 'member', 'ex', 'muted', 'banned', 'owner', 'victim']) people[role] = await portal.signIn();
@@ -208,8 +231,19 @@ after(async () => {
 
 const who = (w, role) => (role === 'owner' && w.kind === 'official' ? people.host : people[role]);
 
+async function makeDirect(w) {
+  const two = [people.owner, people.member];
+  await people.owner.post('/v1/portal/match/leave'); // the one before, if there was one
+  const body = { interest: `pair${++serial}` };
+  for (const p of two) w.id = (await p.post('/v1/portal/match', body)).body.chat?.chat.id;
+  await Promise.all(two.map((p) => p.join(w.id)));
+  await settle(w);
+  return w;
+}
+
 async function makeWorld(kind) {
   const w = { kind };
+  if (kind === 'direct') return makeDirect(w);
   const host = who(w, 'owner');
   const { rows: made } = await portal.db.query(
     'INSERT INTO chats (name, visibility, slug, owner_id, last_activity_at) VALUES ($1, $2, $3, $4, now()) RETURNING id::int',
@@ -231,7 +265,7 @@ async function makeWorld(kind) {
 // Who is in the room has heard of its epoch and holds the key.
 async function settle(w) {
   w.epoch = Number(await portal.redis.get(`portal:chat:${w.id}:epoch`));
-  for (const p of [who(w, 'owner'), people.member, people.muted]) await until(() => p.room(w.id).keyed >= w.epoch, 'the key');
+  for (const p of [who(w, 'owner'), people.member, ...(w.kind === 'direct' ? [] : [people.muted])]) await until(() => p.room(w.id).keyed >= w.epoch, 'the key');
   const now = Number(await portal.redis.get(`portal:chat:${w.id}:epoch`));
   if (now !== w.epoch) await settle(w);
 }
@@ -257,12 +291,13 @@ async function callEvent(w, role, name, data) {
     s.close();
     return { code: ack.ok ? null : ack.code, text: '' };
   }
-  let raw; // the ack as it came
-  const seen = ({ type, data: text }) => type === 'message' && /^3\d/.test(text) && (raw = text.replace(/^3\d+/, ''));
+  const raws = []; // acks as they came: this one's, and of keys that it shares meanwhile
+  const seen = ({ type, data: text }) => type === 'message' && /^3\d/.test(text) && raws.push(text.replace(/^3\d+/, ''));
   p.socket.io.engine.on('packet', seen);
   const ack = await p.ask(name, data);
   p.socket.io.engine.off('packet', seen);
-  assert.deepEqual(JSON.parse(raw), [ack]);
+  const raw = raws.find((text) => isDeepStrictEqual(JSON.parse(text), [ack]));
+  assert.ok(raw, `${name}: ${JSON.stringify(ack)} among ${raws.join(' ')}`);
   return { code: ack.ok ? null : ack.code, text: blank(raw) };
 }
 
@@ -301,8 +336,8 @@ async function assertCell(name, row, w, role, word) {
   const answer = await callRow(name, row, w, role, w.id, body);
   assert.equal(answer.code, WORDS[word], `${w.kind} ${name}: ${role}\n${answer.text}`);
   if (!isEvent(name) && word !== 'ok') assertError(answer.r, STATUS[word], WORDS[word]);
-  const outside = OUTSIDE.includes(role) || (['admin', 'boss'].includes(role) && word !== 'ok');
-  if (w.kind === 'private' && outside && namesChat(name)) await assertAbsent(name, row, w, role, answer, body);
+  const outside = w.kind === 'direct' ? word === 'gone' : OUTSIDE.includes(role) || (['admin', 'boss'].includes(role) && word !== 'ok');
+  if (['private', 'direct'].includes(w.kind) && outside && namesChat(name)) await assertAbsent(name, row, w, role, answer, body);
 }
 
 // ---- the table ----
@@ -316,13 +351,15 @@ test('every route and every event of clients has a row, and every row is one', a
   assert.deepEqual(Object.keys(rows).sort(), [...routes.filter((r) => COVERED.test(r)), ...events].sort());
 });
 
-const lineOf = (row, kind) => row[kind] ?? row.open ?? row.any;
+// null: there is no such thing in that kind of chat.
+const lineOf = (row, kind) => (kind in row || kind === 'direct' ? row[kind] : row.open ?? row.any);
 const worlds = {};
 
 for (const [name, row] of Object.entries(rows)) {
   test(name, async () => {
     // A row that has but `any`: the kind of chat does not matter, one will do. `open`: official and public ones.
     for (const kind of row.any && !row.private ? ['public'] : KINDS) {
+      if (lineOf(row, kind) === null) continue;
       const words = lineOf(row, kind).trim().split(/ +/);
       assert.equal(words.length, ROLES.length);
       for (const [i, role] of ROLES.entries()) {
