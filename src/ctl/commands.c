@@ -134,6 +134,8 @@ const struct ctl_command ctl_commands[] = {
 		"those that are shown now, newest first", {LIMIT}},
 	{"announcement delete", NEEDS_PG, false, ctl_announcement_delete, "show it no longer",
 		{{"ANNOUNCEMENT", OPTION_INT, true, "id of the announcement", NULL}}},
+	{"match status", NEEDS_REDIS, false, ctl_match_status,
+		"who searches, for what, how long; direct chats and graces that run", {{0}}},
 	{"audit list", NEEDS_PG, false, ctl_audit_list, "the audit log, newest first",
 		{{"--event", OPTION_STR, false, "as platform.ban", NULL},
 			{"--actor", OPTION_STR, false, "who did it", NULL},

@@ -103,7 +103,7 @@ task_fn ctl_migrate, ctl_user_list, ctl_user_show, ctl_user_promote, ctl_user_wa
 	ctl_chat_delete, ctl_chat_kick, ctl_chat_transfer, ctl_session_list, ctl_session_end,
 	ctl_subscription_grant, ctl_subscription_revoke, ctl_subscription_active, ctl_audit_list,
 	ctl_audit_verify, ctl_audit_export, ctl_audit_prune, ctl_notification_send,
-	ctl_announcement_create, ctl_announcement_list, ctl_announcement_delete, ctl_config_check,
-	ctl_backup, ctl_restore, ctl_top, ctl_completion, ctl_doctor, ctl_demo;
+	ctl_announcement_create, ctl_announcement_list, ctl_announcement_delete, ctl_match_status,
+	ctl_config_check, ctl_backup, ctl_restore, ctl_top, ctl_completion, ctl_doctor, ctl_demo;
 
 #endif
