@@ -40,6 +40,22 @@ const newPerson = async (restriction = null) => (await portal.db.query(
 const newBot = async () => (await owner.post('/v1/admin/bots', { name: 'swept', owner_id: owner.id, platform: 'discord', rate_limit_per_hour: 10 })).body;
 const newNotification = async () => (await portal.db.query("SELECT notify($1, 't', 'b', 'info', NULL) AS id", [alice.id])).rows[0].id;
 const newAnnouncement = async () => (await owner.post('/v1/admin/announcements', { title: 't', body: 'b' })).body.announcement.id;
+let tags = 0;
+const newSearch = async (interest = `swept${++tags}`) => {
+  const person = await portal.signIn();
+  await person.post('/v1/portal/match', { interest });
+  return person;
+};
+// Two people in a direct chat: {chat, people}.
+const newPair = async () => {
+  const interest = `swept${++tags}`;
+  const two = [await newSearch(interest), await newSearch(interest)];
+  return { people: two, chat: (await two[0].get('/v1/portal/match/status')).body.chat.chat.id };
+};
+const inPair = async (method, path, body) => {
+  const { people: [person], chat } = await newPair();
+  return [method, `/v1/portal/chats/${chat}${path}`, { cookie: person.token, body }];
+};
 
 // Each gives a fresh request that would succeed: [method, target, options].
 const calls = {
@@ -163,6 +179,26 @@ const calls = {
   'revoke a subscription': async () => ['POST', '/v1/admin/subscriptions/revoke', { cookie: owner.token, body: { user_id: (await newPerson()).id, reason: 'swept' } }],
   'active subscriptions': async () => ['GET', '/v1/admin/subscriptions/active', { cookie: owner.token }],
   'audit log': async () => ['GET', `/v1/admin/audit?actor_id=${owner.id}`, { cookie: owner.token }],
+  search: async () => ['POST', '/v1/portal/match', { cookie: (await portal.signIn()).token, body: { interest: `swept${++tags}` } }],
+  'search and find': async () => {
+    const interest = `swept${++tags}`;
+    await newSearch(interest);
+    return ['POST', '/v1/portal/match', { cookie: (await portal.signIn()).token, body: { interest } }];
+  },
+  'where the search stands': async () => ['GET', '/v1/portal/match/status', { cookie: alice.token }],
+  'end a search': async () => ['POST', '/v1/portal/match/dequeue', { cookie: (await newSearch()).token }],
+  'leave a direct chat': async () => ['POST', '/v1/portal/match/leave', { cookie: (await newPair()).people[0].token }],
+  'a direct chat': () => inPair('GET', ''),
+  'its members': () => inPair('GET', '/members'),
+  'its history': () => inPair('GET', '/history'),
+  'the chats of who is in one': async () => ['GET', '/v1/portal/chats?limit=2', { cookie: (await newPair()).people[0].token }],
+  'delete an account in one': async () => {
+    const { people: [person] } = await newPair();
+    return ['POST', '/v1/users/me/delete', { cookie: person.token, body: { username: person.username } }];
+  },
+  block: async () => ['POST', `/v1/users/${(await newPerson()).id}/block`, { cookie: alice.token }],
+  unblock: async () => ['POST', `/v1/users/${owner.id}/unblock`, { cookie: alice.token }],
+  blocks: async () => ['GET', '/v1/users/me/blocks', { cookie: alice.token }],
   health: async () => ['GET', '/health', {}],
   'admin health': async () => ['GET', '/v1/admin/health', { cookie: owner.token }],
 };
