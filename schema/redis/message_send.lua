@@ -51,6 +51,14 @@ local function wait(name, max, window)
   return n > tonumber(max) and redis.call('PTTL', name)
 end
 
+-- The answer to who is muted until `m`; nil: they are not.
+local function refused(m)
+  if m == '0' then
+    return {MUTED, 0}
+  end
+  return m ~= '' and tonumber(m) > now_ms and {MUTED, math.ceil((m - now_ms) / 1000)} or nil
+end
+
 -- RFC 3339 of a stream id's milliseconds (days to a date: the calendar repeats every 146097 days).
 local function time_of(id)
   local ms = tonumber(id:match('^%d+'))
@@ -103,7 +111,7 @@ else
   end
   local current = redis.call('GET', chat .. ':epoch')
   if not current then -- nobody has ever been there, or it is gone: nothing may be left of it here
-    return ARGV[11] and {APART} or {CARD, '', '', ''}
+    return ARGV[11] and (refused(ARGV[16]) or {APART}) or {CARD, '', '', ''}
   end
 
   local stamps = redis.call('MGET', person .. ':stamp', chat .. ':stamp', chat .. ':gate')
@@ -122,11 +130,9 @@ else
   end
   face, name, type, wipe = card[4], card[5], 'user', card[7]
 
-  local muted = card[6]
-  if muted == '0' then
-    return {MUTED, 0}
-  elseif muted ~= '' and tonumber(muted) > now_ms then
-    return {MUTED, math.ceil((muted - now_ms) / 1000)}
+  local no = refused(card[6])
+  if no then
+    return no
   end
   if not redis.call('ZSCORE', room .. ':joined', user .. ':' .. session) then
     return {APART}
