@@ -165,7 +165,7 @@ static void move_begin(struct task *t)
 	}
 }
 
-struct move move_of(int call, int64_t user)
+struct move move_of(enum move_call call, int64_t user)
 {
 	return (struct move){.job.begin = move_begin, .call = call, .user = user};
 }

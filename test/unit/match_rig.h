@@ -17,7 +17,7 @@ int64_t seeker(void);
 /* One thing that is done, with what came of it. */
 struct move {
 	struct job job;
-	enum {
+	enum move_call {
 		ENQUEUE,
 		DEQUEUE,
 		LEAVE,
@@ -45,7 +45,7 @@ struct move {
 	struct try try;
 	struct dropped dropped;
 };
-struct move move_of(int call, int64_t user);
+struct move move_of(enum move_call call, int64_t user);
 struct move enqueuing(int64_t user, const char *tags);
 struct move blocking(int64_t user, int64_t other, bool on);
 enum err move_run(struct move *m);
