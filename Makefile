@@ -62,9 +62,12 @@ endif
 MAINS := src/main.c src/ctl/main.c
 SOURCES := $(sort $(shell find src -name node_modules -prune -o -name '*.c' -print))
 SCHEMA_FILES := $(sort $(wildcard schema/*.sql schema/redis/*.lua))
+WEB_NPM := src/web/node_modules
+WEB_FILES := $(sort $(wildcard src/web/*.html src/web/*.css src/web/*.js src/web/*.svg)) \
+	$(WEB_NPM)/socket.io-client/dist/socket.io.esm.min.js $(WEB_NPM)/tweetnacl/nacl-fast.min.js
 LIBRARY := $(B)/libportal.a
 LIBRARY_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(MAINS),$(SOURCES))) \
-	$(B)/obj/gen/schema.o
+	$(B)/obj/gen/schema.o $(B)/obj/gen/web.o
 # The engine without stores and handlers, for programs that test protocols.
 ENGINE := $(B)/libengine.a
 ENGINE_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter src/base/% src/wire/% src/io/% src/hub/%,$(SOURCES)))
@@ -91,10 +94,10 @@ LOAD_PROGRAMS := $(if $(LOAD_OBJECTS),$(B)/portal-load) $(if $(CHECK_OBJECTS),$(
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(B)/bench/%,$(sort $(wildcard test/bench/*.c)))
 
 DEPS_BUILD := build/stamp/build
-GENERATED := build/gen/version.h build/gen/schema.h
+GENERATED := build/gen/version.h build/gen/schema.h build/gen/web.h
 
 .PHONY: build programs units fuzzers conformance peers loaders benchers bots deps run test unit \
-	server-test fuzz lint format docs docs-check bench bench-quick install clean help FORCE
+	server-test browser-test fuzz lint format docs docs-check bench bench-quick install clean help FORCE
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 
@@ -194,6 +197,10 @@ $(B)/obj/gen/schema.o: build/gen/schema.c $(SCHEMA_FILES) $(B)/flags
 	mkdir -p $(@D)
 	$(COMPILE) -o $@ $<
 
+$(B)/obj/gen/web.o: build/gen/web.c $(B)/flags
+	mkdir -p $(@D)
+	$(COMPILE) -o $@ $<
+
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # ---- generated sources ----------------------------------------------------------------------
@@ -203,6 +210,13 @@ build/gen/schema.c build/gen/schema.h &: vendor/schema.sh $(SCHEMA_FILES) build/
 build/gen/schema.list: FORCE
 	mkdir -p $(@D)
 	echo $(SCHEMA_FILES) | cmp -s - $@ || echo $(SCHEMA_FILES) >$@
+
+build/gen/web.c build/gen/web.h &: vendor/web.sh $(WEB_FILES) build/gen/web.list
+	sh vendor/web.sh build/gen $(WEB_FILES)
+build/gen/web.list: FORCE
+	mkdir -p $(@D)
+	echo $(WEB_FILES) | cmp -s - $@ || echo $(WEB_FILES) >$@
+$(filter $(WEB_NPM)/%,$(WEB_FILES)): build/stamp/web
 
 # The file changes only when the version does.
 build/gen/version.h: FORCE
@@ -216,7 +230,7 @@ build/gen/version.h: FORCE
 # ---- dependencies ---------------------------------------------------------------------------
 
 # A stamp a group: nothing is asked of the package manager until the list changes.
-deps: build/stamp/build build/stamp/run build/stamp/test build/stamp/npm build/stamp/bots ## install what building, running and testing need
+deps: build/stamp/build build/stamp/web build/stamp/run build/stamp/test build/stamp/npm build/stamp/bots ## install what building, running and testing need
 build/stamp/build build/stamp/run build/stamp/test build/stamp/bench: build/stamp/%: vendor/packages.txt \
 		vendor/pinned.txt vendor/deps.sh
 	sh vendor/deps.sh $*
@@ -226,13 +240,14 @@ build/stamp/build build/stamp/run build/stamp/test build/stamp/bench: build/stam
 build/stamp/run: | build/stamp/build
 build/stamp/test: | build/stamp/run
 build/stamp/bench: | build/stamp/npm
-# From npm, what a package-lock.json names: for the tests, and for the bots.
+# From npm, what a package-lock.json names: for the web client, the tests and the bots.
+build/stamp/web: NPM_FOLDER := src/web
 build/stamp/npm: NPM_FOLDER := test
 build/stamp/bots: NPM_FOLDER := src/bots
+build/stamp/web: src/web/package.json src/web/package-lock.json
 build/stamp/npm: test/package.json test/package-lock.json
 build/stamp/bots: src/bots/package.json src/bots/package-lock.json
-# Who only runs the bots needs npm, not all that tests do.
-build/stamp/npm build/stamp/bots: | $(if $(shell command -v npm),,build/stamp/test)
+build/stamp/web build/stamp/npm build/stamp/bots: | $(if $(shell command -v npm),,build/stamp/build)
 	$(call say,npm    the packages of $(NPM_FOLDER) ($(NPM_FOLDER)/node_modules))
 	if ! (cd $(NPM_FOLDER) && npm ci --no-progress --loglevel=error) >build/$(@F)-packages.log 2>&1; then \
 		grep -m 3 -E '^npm err' -i build/$(@F)-packages.log >&2; \
@@ -254,11 +269,11 @@ run: build/stamp/run ## build, start private stores and portald on 127.0.0.1:808
 	exec test/dev/run.sh build/release$(if $(filter clang,$(COMPILER)),-clang)
 
 # Every test. Ends with one line: N passed, M failed.
-test: deps ## everything: unit, sim, server, fuzz, lint, documents (FUZZ_SECONDS=5 each)
+test: deps ## everything: unit, sim, server, browser, fuzz, lint, documents (FUZZ_SECONDS=5 each)
 	$(SUB) VARIANT=test programs units conformance peers loaders
 	$(SUB) VARIANT=fuzz fuzzers
 	$(SUB) VARIANT=release programs loaders simulator
-	$(WITH_STORES) test/dev/test.sh unit sim server fuzz lint docs size
+	$(WITH_STORES) test/dev/test.sh unit sim server browser fuzz lint docs size
 
 unit: build/stamp/test ## unit tests (cmocka, under ASan and UBSan)
 	$(SUB) VARIANT=test units
@@ -271,6 +286,10 @@ server-test: build/stamp/npm build/stamp/bots ## server tests (node) against rea
 sim: build/stamp/test ## the matcher's scripts under a virtual clock: 10,000 seeds, planted faults
 	$(SUB) VARIANT=release simulator
 	exec env B=$(TEST_BUILD) test/dev/test.sh sim
+
+browser-test: build/stamp/npm ## tests of the web client in Chromium; TESTS='test/browser/x.test.js …' for some
+	$(SUB) VARIANT=test programs
+	$(WITH_STORES) test/dev/test.sh browser
 
 fuzz: build/stamp/test ## fuzzers, FUZZ_SECONDS each
 	$(SUB) VARIANT=fuzz fuzzers

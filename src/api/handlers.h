@@ -55,5 +55,7 @@ task_fn match_status_get, match_enqueue_begin, match_dequeue_begin, match_leave_
 /* operations.c */
 task_fn operations_health, admin_health, operations_livez, operations_readyz, operations_metrics,
 	operations_openapi, operations_docs, operations_version;
+/* web.c */
+task_fn web_page, web_config, web_asset;
 
 #endif

@@ -319,6 +319,11 @@ void reply_raw(struct task *t, int status, const char *type, struct str body)
 			"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
 			"base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
 			"Referrer-Policy: no-referrer\r\n");
+	reply_page(t, status, type, body);
+}
+
+void reply_page(struct task *t, int status, const char *type, struct str body)
+{
 	answer(request_of(t), status, type, body);
 	task_end(t);
 }

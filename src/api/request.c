@@ -237,6 +237,15 @@ static struct str agent_cut(struct str s)
 	return str_make(s.p, n);
 }
 
+/* An element with a weight counts as a no: browsers send none. */
+static bool takes_gzip(struct str list)
+{
+	while (list.p)
+		if (str_eq(str_trim(str_cut(&list, ',')), STR("gzip")))
+			return true;
+	return false;
+}
+
 /* Copies what the task needs of the request. */
 static void request_keep(
 	struct request *q, const struct http_request *r, const struct route_match *m)
@@ -247,6 +256,10 @@ static void request_keep(
 		for (int i = 0; i < ROUTE_PARAMS && m->params[i].p; i++)
 			q->params[i] = arena_str(a, m->params[i]);
 		q->query = arena_str(a, r->query);
+	}
+	if (q->route->tier == TIER_NONE) {
+		q->has_tag = arena_str(a, http_header(r, "If-None-Match"));
+		q->takes_gzip = takes_gzip(http_header(r, "Accept-Encoding"));
 	}
 	if (q->method == HTTP_POST) {
 		q->body = arena_str(a, r->body);
@@ -354,6 +367,16 @@ const struct caller *caller(const struct task *t)
 struct str request_user_agent(const struct task *t)
 {
 	return request_of(t)->user_agent;
+}
+
+bool request_takes_gzip(const struct task *t)
+{
+	return request_of(t)->takes_gzip;
+}
+
+struct str request_has_tag(const struct task *t)
+{
+	return request_of(t)->has_tag;
 }
 
 /* The value of a field of this type (or any of two); to ask for another is a bug. */

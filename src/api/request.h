@@ -35,6 +35,9 @@ struct caller {
 };
 const struct caller *caller(const struct task *t);
 struct str request_user_agent(const struct task *t); /* at most 255 code points, valid UTF-8 */
+/* Of a GET: may the body be compressed, and the tag of what the client has (If-None-Match). */
+bool request_takes_gzip(const struct task *t);
+struct str request_has_tag(const struct task *t);
 
 /* Fields by name, wherever they stand (body, query, path). Asking for a field that the row does not
  * have is a bug. Strings live in the arena. */
@@ -62,6 +65,8 @@ void reply_message(struct task *t, const char *message); /* {"message": …} */
 void reply_ok(struct task *t);                           /* {"ok": true} */
 /* A ready body of another type (text/html; charset=utf-8, text/plain; version=0.0.4). */
 void reply_raw(struct task *t, int status, const char *type, struct str body);
+/* The same of a page that sets its own policy; type NULL: there is no body. */
+void reply_page(struct task *t, int status, const char *type, struct str body);
 
 /* 400 about one field: `sentence` is a literal or in the arena; starts with the field's name. */
 void fail_field(struct task *t, const char *field, struct str sentence);

@@ -534,6 +534,17 @@ const struct route routes[] = {
 	 .status = 200, .errors = "ACCESS_DENIED", .help = "Figures for Prometheus; for the addresses in METRICS_ALLOW."},
 	{PAGE_ROW("/openapi.json", TIER_HEALTH, operations_openapi), .reply = "map", .help = "This interface as OpenAPI 3.1."},
 	{PAGE_ROW("/docs", TIER_HEALTH, operations_docs), .help = "This interface to read."},
+
+	/* ---- the web client (section 0) ---- */
+	{PAGE_ROW("/", TIER_NONE, web_page), .help = "The web client: the lobby, signed in or not."},
+	{PAGE_ROW("/auth", TIER_NONE, web_page), .help = "The web client: signing in."},
+	{PAGE_ROW("/c/{slug}", TIER_NONE, web_page), .fields = FIELDS(PATH_STR("slug", CHARS_ANY, 1, 64, "of a chat, or an invite")),
+	 .help = "The web client: a chat."},
+	{PAGE_ROW("/web/config", TIER_NONE, web_config), .reply = "{platforms:[str], public_key:str?}",
+	 .help = "The web client: what it is to know of the server."},
+	{PAGE_ROW("/web/{version}/{file}", TIER_NONE, web_asset),
+	 .fields = FIELDS(PATH_STR("version", CHARS_ANY, 1, 64, "of the web client"), PATH_STR("file", CHARS_ANY, 1, 64, "what a page loads")),
+	 .errors = "NOT_FOUND", .help = "The web client: its scripts, styles and pictures."},
 };
 /* clang-format on */
 const size_t route_count = sizeof(routes) / sizeof(*routes);

@@ -44,7 +44,8 @@ struct request {
 	bool form; /* a POST from a browser whose body is no JSON */
 
 	/* What the handler may ask for; in the arena. */
-	struct str body, query, user_agent;
+	struct str body, query, user_agent, has_tag;
+	bool takes_gzip;
 	struct str params[ROUTE_PARAMS];
 	struct value *values; /* as many as the route has fields */
 	struct gate *gate;

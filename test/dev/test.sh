@@ -1,10 +1,10 @@
 #!/bin/bash
-# Runs the steps it is given (unit, sim, server, fuzz, lint, docs, size) against what the Makefile has built and
-# ends with one line, "N passed, M failed", summed over them all. unit and server need stores: run it under
+# Runs the steps it is given (unit, sim, server, browser, fuzz, lint, docs, size) against what the Makefile has built and
+# ends with one line, "N passed, M failed", summed over them all. unit, server and browser need stores: run it under
 # with-stores.sh.
 #
 # To add a step: a function step_NAME that calls `count PASSED FAILED`, and its name in the Makefile. (The step
-# lane is what step_server runs beside itself.)
+# lane is what in_lanes runs beside itself.)
 # shellcheck disable=SC2317 # functions called by name
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -97,19 +97,31 @@ step_lane() {
 }
 
 # Most of the time tests wait for something, so two lanes take files side by side.
-step_server() {
-  local files file
-  read -r -a files <<<"${TESTS:-$(echo test/server/*.test.js)}"
+in_lanes() { # files…
+  local file
   export LANES="$PWD/$work/lanes"
   mkdir -p "$LANES"
-  printf '%s\n' "${files[@]}" >"$LANES/files"
-  if [ ${#files[@]} -gt 1 ]; then test/dev/with-stores.sh test/dev/test.sh lane & fi
+  printf '%s\n' "$@" >"$LANES/files"
+  if [ $# -gt 1 ]; then test/dev/with-stores.sh test/dev/test.sh lane & fi
   step_lane
   wait
-  for file in "${files[@]}"; do
+  for file in "$@"; do
     # shellcheck disable=SC2046 # two numbers
     count $(cat "$LANES/${file//\//.}/counts" 2>/dev/null || echo 0 1)
   done
+}
+
+step_server() {
+  local files
+  read -r -a files <<<"${TESTS:-$(echo test/server/*.test.js)}"
+  in_lanes "${files[@]}"
+}
+
+# The web client in Chromium.
+step_browser() {
+  local files
+  read -r -a files <<<"${TESTS:-$(echo test/browser/*.test.js)}"
+  in_lanes "${files[@]}"
 }
 
 # test/fuzz/corpus/NAME are the kept inputs of fuzz_NAME (and NAME.dict its dictionary); what a run finds

@@ -1,0 +1,106 @@
+// The frame: header, tabs, the line that tells when the connection is away, and which view an address
+// shows. `/`, `/auth` and `/c/{slug or invite}` are paths of the server; the rest of a signed-in
+// person's pages stand behind a '#'.
+//
+// To add a view: a module that exports show(place, parameter) and gives back what ends it; a row in `pages`.
+import { get, onSignedOut } from './api.js';
+import { avatar, h, icon, logo, toast } from './dom.js';
+import { signedIn, signedOut } from './session.js';
+import { listen } from './socket.js';
+import { on, set, state } from './store.js';
+import { go, onGo } from './go.js';
+import { show as auth } from './view_auth.js';
+import { show as lobby } from './view_lobby.js';
+import { show as chat } from './view_chat.js';
+import { show as match } from './view_match.js';
+import { show as notifications } from './view_notifications.js';
+import { show as account } from './view_account.js';
+import { show as admin } from './view_admin.js';
+import { show as way } from './view_way.js';
+
+const pages = [
+  { match: /^\/auth$/, show: auth, title: 'Sign in', name: 'auth' },
+  { match: /^\/c\/([^/]+)$/, show: way, title: 'Chat', name: 'chat', signedIn: true },
+  { match: /^\/#\/chat\/(\d+)$/, show: chat, title: 'Chat', name: 'chat', signedIn: true },
+  { match: /^\/#\/meet$/, show: match, title: 'Meet', name: 'meet', signedIn: true },
+  { match: /^\/#\/notifications$/, show: notifications, title: 'Notifications', name: 'notifications', signedIn: true },
+  { match: /^\/#\/account$/, show: account, title: 'Account', name: 'account', signedIn: true },
+  { match: /^\/#\/admin(?:\/(\w+))?$/, show: admin, title: 'Administration', name: 'admin', signedIn: true },
+  { match: /^/, show: lobby, title: 'Chats', name: 'lobby' },
+];
+
+const main = document.getElementById('main');
+let end = () => {};
+let page;
+
+function render() {
+  const here = location.pathname + location.hash;
+  const next = pages.find((p) => p.match.test(here));
+  if (next.signedIn && !state.me) {
+    sessionStorage.setItem('wanted', here);
+    go('/auth');
+    return;
+  }
+  end();
+  page = next;
+  document.title = `${page.title} · Portal`;
+  document.body.dataset.page = page.name;
+  main.replaceChildren();
+  end = page.show(main, decodeURIComponent(here.match(page.match)[1] ?? '')) ?? (() => {});
+  main.focus({ preventScroll: true });
+  drawHeader();
+}
+
+// ---- header and tabs ----
+
+function sections() {
+  const list = [['/', 'lobby', 'Chats', 'chats'], ['/#/meet', 'meet', 'Meet', 'meet'], ['/#/notifications', 'notifications', 'Notifications', 'bell'], ['/#/account', 'account', 'Account', 'person']];
+  if (state.me?.permission_level >= 2) list.push(['/#/admin', 'admin', 'Admin', 'shield']);
+  return list;
+}
+function link([href, name, text, picture]) {
+  const unread = name === 'notifications' && state.unread > 0;
+  const inside = name === 'account' ? avatar(state.me, 'small') : icon(picture);
+  return h('a.section', { href, 'aria-current': page?.name === name ? 'page' : page?.name === 'chat' && name === 'lobby' && 'true' }, h('span.section-icon', inside, unread && h('span.dot', { 'aria-hidden': 'true' }, String(Math.min(state.unread, 99)))), h('span.section-text', text), unread && h('span.unseen', `, ${state.unread} unread`));
+}
+function drawHeader() {
+  const links = state.me ? sections().map(link) : [];
+  document.getElementById('header').replaceChildren(
+    h('a.brand', { href: '/' }, logo(), 'Portal'),
+    state.me ? h('nav.sections', { 'aria-label': 'Sections' }, links) : page?.name !== 'auth' ? h('a.button.primary', { href: '/auth' }, 'Sign in') : '');
+  document.getElementById('tabs').replaceChildren(...(state.me ? sections().map(link) : []));
+}
+
+function drawStatus() {
+  const text = !state.online ? 'You are offline. What you write is sent when you are back.'
+    : state.ended ?? (state.me && state.link === 'lost' ? 'Connection lost. Reconnecting…' : state.hardMuted ? 'You are muted everywhere: you may read, not write.' : '');
+  const box = document.getElementById('status');
+  box.hidden = !text;
+  box.dataset.kind = state.ended ? 'ended' : state.online && state.link !== 'lost' ? 'muted' : 'lost';
+  box.textContent = text;
+}
+
+// ---- start ----
+
+listen('notification:new', (n) => {
+  set({ unread: state.unread + 1 });
+  toast(`${n.title}: ${n.body}`, n.type);
+});
+listen('announcement:new', (a) => toast(`${a.title}: ${a.body}`, a.type));
+listen('chat:list', ({ chats }) => set({ chats }));
+listen('user:hard_muted', ({ until }) => set({ hardMuted: { until } }));
+listen('user:hard_unmuted', () => set({ hardMuted: null }));
+listen('match:searching', ({ expires_at }) => set({ match: { ...state.match, state: 'searching', expires_at } }));
+listen('match:idle', ({ reason }) => set({ match: { state: 'idle', reason } }));
+listen('match:found', ({ chat: found, peer, interests }) => {
+  set({ match: { state: 'matched', interests, chat: { chat: found, peer } } });
+  go(`/#/chat/${found.id}`);
+});
+listen('match:ended', ({ reason }) => set({ match: { state: 'idle', ended: reason } }));
+onSignedOut(() => signedOut('Your session is over.'));
+for (const name of ['online', 'offline']) addEventListener(name, () => set({ online: navigator.onLine }));
+onGo(render);
+on('me unread', drawHeader);
+on('me online link ended hardMuted', drawStatus);
+
+get('/v1/users/me').then((me) => signedIn(me), () => {}).finally(render);

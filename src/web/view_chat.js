@@ -1,0 +1,229 @@
+// A chat: messages, the line to write in, who is here; the list of chats beside it where there is room.
+// What it shows is held by room.js. In a direct chat the matcher's bar stands above (view_match.js).
+import { avatar, badge, busy, clockTime, count, dayName, empty, h, icon, say, spinner, toast } from './dom.js';
+import { fits } from './keys.js';
+import { idBefore, openRoom } from './room.js';
+import { on, state } from './store.js';
+import { settingsDialog, fingerprintDialog } from './chat_dialogs.js';
+import { personDialog } from './person_dialog.js';
+import { chatList } from './view_lobby.js';
+import { meetBar } from './meet_bar.js';
+
+const GROUP_MS = 5 * 60_000; // messages of one person closer than this stand together
+const NEAR = 120; // px from an end that count as there
+
+export function show(place, id) {
+  const room = openRoom(Number(id));
+  const side = h('aside.chat-side', { 'aria-label': 'Chats' });
+  const title = h('h1.clip', 'Chat');
+  const about = h('p.chat-about.clip');
+  const lock = h('button.plain', { type: 'button', 'aria-label': 'Compare keys', title: 'Compare keys', onclick: () => fingerprintDialog(room) }, icon('lock'));
+  const peopleButton = h('button.plain.with-count', { type: 'button', 'aria-label': 'Who is here', 'aria-expanded': 'false', onclick: togglePeople }, icon('people'));
+  const more = h('button.plain', { type: 'button', 'aria-label': 'Chat settings', onclick: () => room.chat && settingsDialog(room) }, icon('more'));
+  const list = h('ol.messages', { 'aria-label': 'Messages' });
+  const scroller = h('div.scroller', { tabindex: '0', 'aria-label': 'Messages, scroll for older ones', role: 'region' }, spinner(), list);
+  const newer = h('button.newer', { type: 'button', hidden: true, onclick: () => toEnd(true) }, icon('down'), 'New messages');
+  const typing = h('p.typing', { 'aria-live': 'polite' });
+  const input = h('textarea', { rows: '1', 'aria-label': 'Message', placeholder: 'Message', maxlength: '2900', enterkeyhint: 'send' });
+  const send = h('button.send', { type: 'submit', 'aria-label': 'Send' }, icon('send'));
+  const note = h('p.write-note', { role: 'status' });
+  const writer = h('form.writer', { onsubmit: submit }, h('div.write-box', input, send), note);
+  const people = h('aside.people', { 'aria-label': 'Who is here' });
+  const bar = h('div.meet-slot');
+  const body = h('div.chat-body', scroller, newer);
+  const chat = h('section.chat', { 'aria-label': 'Chat' },
+    h('header.chat-head', h('a.plain.back', { href: '/', 'aria-label': 'Back to the chats' }, icon('back')), h('div.chat-title', title, about), lock, peopleButton, more),
+    bar, body, typing, writer);
+  place.append(h('div.chat-page', side, chat, people));
+
+  let drawn = 0; // messages of others already told to screen readers
+  let atEnd = true;
+  let loading = false;
+
+  // ---- messages ----
+
+  function messageNode(m, before) {
+    if (m.type === 'system') return h('li.system', { 'data-id': m.id }, h('span', m.text), h('time', { datetime: m.timestamp }, clockTime(m.timestamp)));
+    const mine = m.sender?.id === state.me.id;
+    const joined = before && before.type === 'user' && before.sender?.id === m.sender?.id && new Date(m.timestamp) - new Date(before.timestamp) < GROUP_MS;
+    const who = h('button.who', { type: 'button', onclick: () => m.sender && personDialog(room, m.sender) }, m.sender?.username ?? 'Deleted account', badge(m.permission_level));
+    return h(`li.message${mine ? '.mine' : ''}${joined ? '.joined' : ''}`, { 'data-id': m.id },
+      joined || mine ? h('span.avatar-space') : avatar(m.sender),
+      h('div.message-in', joined || mine ? h('span.unseen', `${mine ? 'You' : m.sender?.username}: `) : who,
+        h('div.bubble', h('p', m.text), h('time', { datetime: m.timestamp }, clockTime(m.timestamp))),
+        (mine || mayModerate()) && h('button.remove', { type: 'button', 'aria-label': 'Delete this message', onclick: (e) => busy(e.currentTarget, () => room.remove([m.id])) }, icon('close'))));
+  }
+  function sendingNode(s) {
+    return h('li.message.mine.sending', h('span.avatar-space'), h('div.message-in', h('div.bubble', h('p', s.text), h('span.sending-state', s.failed ?? (state.link === 'up' ? 'sending' : 'waiting'))),
+      s.failed && h('span.retry', h('button.link', { type: 'button', onclick: () => room.again(s.client_id) }, 'Try again'), h('button.link', { type: 'button', onclick: () => room.discard(s.client_id) }, 'Discard'))));
+  }
+  const mayModerate = () => room.chat && room.chat.visibility !== 'direct' && (room.chat.owner?.id === state.me.id || state.me.permission_level >= 2 || (state.me.permission_level >= 1 && room.chat.visibility !== 'private'));
+
+  // What cannot be read is one line, however many messages it is.
+  function rows() {
+    const out = [];
+    let before = null;
+    let sealed = 0;
+    for (const m of room.messages) {
+      if (m.text === null) {
+        if (!sealed++) out.push(h('li.sealed', icon('lock'), h('span', 'Earlier messages cannot be read here')));
+        continue;
+      }
+      sealed = 0;
+      if (!before || dayName(before.timestamp) !== dayName(m.timestamp)) {
+        out.push(h('li.day', h('span', dayName(m.timestamp))));
+        before = null;
+      }
+      out.push(messageNode(m, before));
+      before = m;
+    }
+    return [...out, ...room.sending.map(sendingNode)];
+  }
+
+  function drawMessages() {
+    if (!room.joined && !room.messages.length && !room.sending.length) return;
+    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+    scroller.querySelector('.loading')?.remove();
+    scroller.querySelector('.empty')?.remove();
+    list.replaceChildren(...rows());
+    if (!room.messages.length && !room.sending.length) scroller.append(empty('Nothing said yet', 'What is written here is encrypted on your device. Begin.'));
+    drawReads();
+    if (atEnd) toEnd();
+    else scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    announce();
+  }
+  function announce() {
+    const fresh = room.messages.filter((m) => m.type === 'user' && m.text !== null && m.sender?.id !== state.me.id);
+    const last = fresh.at(-1);
+    if (!last || (drawn && !idBefore(drawn, last.id))) return;
+    if (drawn) {
+      say(`${last.sender?.username}: ${last.text}`);
+      if (!atEnd) newer.hidden = false;
+    }
+    drawn = last.id;
+  }
+  function toEnd(smooth = false) {
+    scroller.scrollTo({ top: scroller.scrollHeight, behavior: smooth ? 'smooth' : 'instant' });
+    newer.hidden = true;
+    if (document.visibilityState === 'visible') room.tellRead();
+  }
+  async function scrolled() {
+    atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    if (atEnd) toEndRead();
+    if (scroller.scrollTop > NEAR || loading || !room.more || !room.joined) return;
+    loading = true;
+    await room.older().catch((error) => toast(error.message, 'error'));
+    loading = false;
+  }
+  const toEndRead = () => {
+    newer.hidden = true;
+    if (document.visibilityState === 'visible') room.tellRead();
+  };
+  function drawReads() {
+    list.querySelector('.reads')?.remove();
+    const last = room.messages.findLast((m) => m.type === 'user' && m.sender?.id === state.me.id);
+    if (!last) return;
+    const seen = [...room.reads].filter(([user, at]) => user !== state.me.id && !idBefore(at, last.id)).map(([user]) => room.nameOf(user));
+    if (seen.length) list.append(h('li.reads', `Seen by ${seen.slice(0, 3).join(', ')}${seen.length > 3 ? ` and ${seen.length - 3} more` : ''}`));
+  }
+
+  // ---- the rest ----
+
+  function drawHead() {
+    const c = room.chat;
+    if (!c) return;
+    const direct = c.visibility === 'direct';
+    const peer = direct && (room.users().find((u) => u.id !== state.me.id)?.username ?? state.match?.chat?.peer?.user?.username);
+    title.textContent = peer || c.name;
+    document.title = `${peer || c.name} · Portal`;
+    about.textContent = direct ? 'You were put together. Only you two can read this.' : c.description || `${c.visibility[0].toUpperCase()}${c.visibility.slice(1)} chat`;
+    input.placeholder = `Message ${peer || c.name}`;
+    more.hidden = direct;
+  }
+  function drawPeople() {
+    const users = room.users();
+    const here = room.crowded ? room.online : users.length;
+    peopleButton.replaceChildren(icon('people'), h('span', String(here)));
+    people.replaceChildren(h('div.people-head', h('h2', count(here, 'person here', 'people here')), h('button.plain', { type: 'button', 'aria-label': 'Close', onclick: togglePeople }, icon('close'))),
+      room.crowded ? h('p.hint', 'Too many to list.') : h('ul', users.map((u) => h('li', h('button.person', { type: 'button', onclick: () => personDialog(room, u) }, avatar(u), h('span.clip', u.username, u.id === state.me.id ? ' (you)' : ''), badge(u.permission_level))))));
+  }
+  function drawTyping() {
+    const names = [...room.typing.keys()].map((userId) => room.nameOf(userId));
+    typing.textContent = !names.length ? '' : names.length < 3 ? `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} typing…` : 'Several people are typing…';
+  }
+  function drawWriter() {
+    const until = (m) => (m.until ? ` until ${clockTime(m.until)}` : ' until this is lifted');
+    const muted = state.hardMuted ?? room.muted;
+    const stopped = room.out ?? (muted ? `You are muted${until(muted)}: you may read, not write.` : '');
+    const secret = room.joined && !room.key();
+    note.textContent = stopped || (secret ? 'Waiting for the key of this chat…' : '');
+    input.disabled = send.disabled = Boolean(stopped);
+    lock.classList.toggle('on', Boolean(room.key()));
+    lock.disabled = !room.key();
+    writer.dataset.kind = stopped ? 'stopped' : secret ? 'waiting' : '';
+  }
+  function drawOut() {
+    if (!room.out) return;
+    scroller.querySelector('.loading')?.remove();
+    if (!room.chat) {
+      chat.replaceChildren(h('div.narrow', empty('Not open to you', room.out, h('a.button.primary', { href: '/' }, 'To the chats'))));
+      return;
+    }
+    say(room.out);
+    drawWriter();
+  }
+  function togglePeople() {
+    const open = place.firstChild.classList.toggle('with-people');
+    peopleButton.setAttribute('aria-expanded', String(open));
+    if (open && matchMedia('(max-width: 1100px)').matches) people.querySelector('button')?.focus();
+    else if (!open) peopleButton.focus();
+  }
+
+  // ---- writing ----
+
+  function submit(event) {
+    event?.preventDefault();
+    const text = input.value.trim();
+    if (!text || input.disabled) return;
+    if (!fits(text)) {
+      note.textContent = 'That is too long for one message.';
+      return;
+    }
+    atEnd = true;
+    input.value = '';
+    grow();
+    room.tellTyping(false);
+    room.send(text);
+  }
+  function grow() {
+    input.style.height = 'auto';
+    input.style.height = `${Math.min(input.scrollHeight, 160)}px`;
+  }
+  input.addEventListener('input', () => {
+    grow();
+    room.tellTyping(input.value.trim() !== '');
+  });
+  input.addEventListener('keydown', (e) => {
+    if (e.key !== 'Enter' || e.shiftKey || e.isComposing) return;
+    e.preventDefault();
+    submit();
+  });
+  scroller.addEventListener('scroll', scrolled, { passive: true });
+  const seen = () => atEnd && document.visibilityState === 'visible' && room.tellRead();
+  document.addEventListener('visibilitychange', seen);
+  const resized = new ResizeObserver(() => atEnd && toEnd());
+  resized.observe(scroller);
+
+  const draws = { messages: [drawMessages], chat: [drawHead, drawPeople, drawMessages], people: [drawPeople, drawHead], typing: [drawTyping], reads: [drawReads], key: [drawWriter], muted: [drawWriter], out: [drawOut] };
+  const bars = meetBar(bar, room);
+  const ends = [
+    room.on((what) => (draws[what] ?? []).forEach((draw) => draw())),
+    on('link hardMuted', () => (drawWriter(), room.sending.length && drawMessages())),
+    chatList(side, room.id),
+    bars,
+    () => document.removeEventListener('visibilitychange', seen),
+    () => resized.disconnect(),
+    room.close,
+  ];
+  return () => ends.forEach((end) => end());
+}

@@ -1,0 +1,93 @@
+// The lobby: one's own chats, official and public ones, a search; readable signed out. The list stands
+// beside an open chat too (view_chat.js).
+import { openGet, post, query } from './api.js';
+import { avatar, count, dialog, empty, failure, field, form, h, icon, skeleton } from './dom.js';
+import { go } from './go.js';
+import { listen } from './socket.js';
+import { on, state } from './store.js';
+
+const PAGE = 50;
+export const hrefOf = (chat) => (chat.slug ? `/c/${chat.slug}` : `/#/chat/${chat.id}`);
+const kinds = { official: 'Official', public: 'Public', private: 'Private', direct: 'Direct' };
+
+function row(chat, current) {
+  return h('a.chat-row', { href: hrefOf(chat), 'aria-current': chat.id === current && 'page' },
+    avatar({ ...chat, username: chat.name }, 'square'),
+    h('span.chat-row-text', h('span.chat-row-name', chat.visibility === 'official' && icon('star'), chat.visibility === 'private' && icon('lock'), h('span.clip', chat.name), chat.label && h('span.badge', chat.label)),
+      h('span.chat-row-about', chat.description || kinds[chat.visibility])),
+    h('span.chat-row-side', chat.online > 0 ? h('span.live', `${chat.online}`, h('span.unseen', ' online')) : ''));
+}
+const group = (name, chats, current) => chats.length && h('section.group', { 'aria-label': name }, h('h2.group-name', name), chats.map((c) => row(c, current)));
+
+// The list with its search; gives back what ends it.
+export function chatList(place, current) {
+  const box = h('div.chat-groups', { 'aria-live': 'off' }, skeleton());
+  const input = h('input.search', { type: 'search', placeholder: 'Search chats', 'aria-label': 'Search chats', maxlength: '64' });
+  const tools = h('div.list-tools', h('div.search-box', icon('search'), input), state.me && h('button.plain.bordered', { type: 'button', 'aria-label': 'New chat', onclick: create }, icon('plus')));
+  place.append(tools, box);
+  let found = [];
+  let total = 0;
+  let turn = 0;
+
+  async function load(more = false) {
+    const mine = ++turn;
+    try {
+      const page = await openGet(`/v1/portal/directory?${query({ q: input.value.trim(), limit: PAGE, offset: more ? found.length : 0 })}`);
+      if (mine !== turn) return;
+      found = more ? [...found, ...page.chats] : page.chats;
+      total = page.total;
+      draw();
+    } catch (error) {
+      if (mine === turn) box.replaceChildren(failure(error, () => load()));
+    }
+  }
+  function draw() {
+    const q = input.value.trim().toLowerCase();
+    const own = state.chats.filter((c) => ['private', 'direct'].includes(c.visibility) && c.name.toLowerCase().includes(q));
+    const parts = [group('Your chats', own, current), group('Official', found.filter((c) => c.visibility === 'official'), current), group('Public', found.filter((c) => c.visibility === 'public'), current)].filter(Boolean);
+    if (found.length < total) parts.push(h('button.button.full', { type: 'button', onclick: () => load(true) }, `Show more of ${total}`));
+    box.replaceChildren(...(parts.length ? parts : [q ? empty('Nothing found', `No chat has “${q}” in its name or address.`) : empty('No chats yet', 'When someone opens one, it stands here.')]));
+  }
+  let timer;
+  input.addEventListener('input', () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => load(), 200);
+  });
+  load();
+  const ends = [on('chats', () => total && draw()), listen('chat:list', () => load())];
+  return () => {
+    clearTimeout(timer);
+    turn++;
+    ends.forEach((end) => end());
+  };
+}
+
+function create() {
+  dialog('New chat', (close) => {
+    const name = field('Name', h('input', { maxlength: '64', autocomplete: 'off' }));
+    const about = field('Description', h('textarea', { maxlength: '500', rows: '3' }), 'What it is about. May stay empty.');
+    const slug = field('Address', h('input', { maxlength: '32', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', placeholder: 'night-owls' }), 'Makes the chat public at /c/…; left empty, it is private and people come by invite.');
+    const value = (f) => f.querySelector('input, textarea').value.trim();
+    return form(async () => {
+      for (const f of [name, about, slug]) f.fail('');
+      try {
+        const chat = await post('/v1/portal/chats', { name: value(name), description: value(about), slug: value(slug) || null });
+        close();
+        go(hrefOf(chat));
+      } catch (error) {
+        const place = error.code === 'ERR_SLUG_TAKEN' ? slug : { name, description: about, slug }[error.body.field] ?? name;
+        place.fail(error.code === 'ERR_PREMIUM_REQUIRED' ? 'Making chats needs a Premium or Lifetime subscription.' : error.message);
+      }
+    }, name, about, slug, h('div.actions', h('button.button.primary', 'Create chat')));
+  });
+}
+
+export function show(place) {
+  const list = h('div.lobby-list');
+  const meet = h('a.meet-card', { href: state.me ? '/#/meet' : '/auth' }, h('span.meet-rings', { 'aria-hidden': 'true' }, h('i'), h('i')), h('span.meet-text', h('strong', 'Meet someone new'), h('span', 'Name what you like to talk about, and be put together with someone who does too.')));
+  place.append(h('div.lobby', h('div.lobby-head', h('h1', state.me ? `Hello, ${state.me.username}` : 'Come in'), h('p', state.me ? 'Pick a chat, or meet someone.' : 'Look around. To talk, sign in with a code: no password, no form.')), meet, list));
+  const figures = h('p.figures');
+  place.firstChild.append(figures);
+  openGet('/v1/statistics/users').then((s) => (figures.textContent = `${count(s.online_count, 'person', 'people')} online · ${count(s.total_count, 'account')}`), () => {});
+  return chatList(list);
+}
