@@ -73,7 +73,7 @@ function drawHeader() {
 
 function drawStatus() {
   const text = !state.online ? 'You are offline. What you write is sent when you are back.'
-    : state.ended ?? (state.me && state.link === 'lost' ? 'Connection lost. Reconnecting…' : state.hardMuted ? 'You are muted everywhere: you may read, not write.' : '');
+    : !state.me ? '' : state.ended ?? (state.link === 'lost' ? 'Connection lost. Reconnecting…' : state.hardMuted ? 'You are muted everywhere: you may read, not write.' : '');
   const box = document.getElementById('status');
   box.hidden = !text;
   box.dataset.kind = state.ended ? 'ended' : state.online && state.link !== 'lost' ? 'muted' : 'lost';

@@ -1,6 +1,6 @@
 // A chat's dialogs: the key to compare; settings, invites, members and activity for its managers.
 import { get, post } from './api.js';
-import { avatar, button, busy, dateTime, dialog, empty, failure, field, form, h, select, spinner, sure, toast } from './dom.js';
+import { avatar, button, dateTime, dialog, empty, failure, field, form, h, select, spinner, sure, toast } from './dom.js';
 import { go } from './go.js';
 import { fingerprint } from './keys.js';
 import { state } from './store.js';
@@ -26,9 +26,20 @@ export function settingsDialog(room) {
     const tabs = [['About', about], manages && ['Settings', settings], manages && chat.visibility === 'private' && ['Invites', invites], ['Members', members], manages && ['Activity', activity]].filter(Boolean);
     const buttons = tabs.map(([name, draw]) => h('button.tab', { type: 'button', role: 'tab', 'aria-selected': 'false', onclick: (e) => pick(e.currentTarget, draw) }, name));
     function pick(chosen, draw) {
-      buttons.forEach((b) => b.setAttribute('aria-selected', String(b === chosen)));
+      for (const b of buttons) {
+        b.setAttribute('aria-selected', String(b === chosen));
+        b.tabIndex = b === chosen ? 0 : -1;
+      }
       panel.replaceChildren(spinner());
       Promise.resolve(draw()).then((node) => panel.replaceChildren(node), (error) => panel.replaceChildren(failure(error, () => pick(chosen, draw))));
+    }
+
+    function arrows(event) {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const to = buttons[(buttons.indexOf(event.target) + step + buttons.length) % buttons.length];
+      to.focus();
+      to.click();
     }
 
     function about() {
@@ -107,7 +118,7 @@ export function settingsDialog(room) {
       return events.length ? h('ul.rows', events.map((e) => h('li', avatar(e.user), h('span.grow', h('strong', e.user.username), ` · ${e.action}${e.method ? ` (${e.method})` : ''}`), h('span.hint', dateTime(e.created_at)), unban(e)))) : empty('Nothing has happened yet');
     }
 
-    busy(null, async () => pick(buttons[0], about));
-    return h('div', h('div.tabs-row', { role: 'tablist' }, buttons), panel);
+    pick(buttons[0], about);
+    return h('div', h('div.tabs-row', { role: 'tablist', onkeydown: arrows }, buttons), panel);
   }, { wide: true });
 }

@@ -103,7 +103,10 @@ export const failure = (error, again) =>
 
 export function toast(text, kind = 'info') {
   const node = h(`div.toast.${kind}`, h('span', text), h('button.plain', { type: 'button', 'aria-label': 'Close', onclick: () => node.remove() }, icon('close')));
-  document.getElementById('toasts').append(node);
+  const box = document.getElementById('toasts');
+  box.append(node);
+  if (box.matches(':popover-open')) box.hidePopover(); // shown anew, it stands above a dialog
+  box.showPopover();
   setTimeout(() => node.remove(), kind === 'error' ? 8000 : 5000);
 }
 // For screen readers only.

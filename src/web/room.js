@@ -194,7 +194,7 @@ export function openRoom(chatId) {
       room.sending = room.sending.filter((x) => x !== s); // its message:new comes, or has come
     } catch (error) {
       if (error.code === 'ERR_EPOCH_MISMATCH') room.epoch = Math.max(room.epoch, error.body.epoch ?? 0);
-      else if (error.code === 'ERR_MESSAGE_RATE') await wait(1000);
+      else if (['ERR_MESSAGE_RATE', 'ERR_RATE_LIMITED'].includes(error.code)) await wait((error.body.retry_after ?? 1) * 1000);
       else if (!['ERR_OFFLINE', 'ERR_NO_ROOM_KEY', 'ERR_UNAVAILABLE'].includes(error.code)) s.failed = error.message;
       if (!s.failed) await wait(RETRY_MS);
     }
@@ -297,7 +297,8 @@ export function openRoom(chatId) {
     closed = true;
     ends.forEach((end) => end());
     for (const timer of room.typing.values()) clearTimeout(timer);
-    ask('room:leave', { chat_id: chatId }).catch(() => {});
+    // Out of a direct chat it would count as gone: it is left with match/leave alone.
+    if (room.chat?.visibility !== 'direct') ask('room:leave', { chat_id: chatId }).catch(() => {});
   };
   return room;
 }

@@ -49,7 +49,12 @@ export async function ask(name, data) {
 
 // The key goes first. When it cannot be posted now the transport is opened anew.
 async function connected() {
-  const keys = await pair(state.me.id);
+  const keys = await pair(state.me.id).catch(() => null);
+  if (!keys) {
+    disconnectSocket();
+    set({ ended: 'This browser does not let Portal keep keys, so chats cannot be opened. Is this a private window?' });
+    return;
+  }
   try {
     await post('/v1/portal/keys', { public_key: b64(keys.publicKey) });
     const { muted } = await get('/v1/portal/status?limit=1');

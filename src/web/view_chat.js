@@ -36,7 +36,9 @@ export function show(place, id) {
     bar, body, typing, writer);
   place.append(h('div.chat-page', side, chat, people));
 
-  let drawn = 0; // messages of others already told to screen readers
+  let met = false; // the chat is known: the writer has had the focus
+  let drawn = null; // messages of others already told to screen readers
+  let lifts; // timer: when a mute ends
   let atEnd = true;
   let loading = false;
 
@@ -132,6 +134,8 @@ export function show(place, id) {
   function drawHead() {
     const c = room.chat;
     if (!c) return;
+    if (!met && matchMedia('(pointer: fine)').matches) input.focus();
+    met = true;
     const direct = c.visibility === 'direct';
     const peer = direct && (room.users().find((u) => u.id !== state.me.id)?.username ?? state.match?.chat?.peer?.user?.username);
     title.textContent = peer || c.name;
@@ -153,7 +157,9 @@ export function show(place, id) {
   }
   function drawWriter() {
     const until = (m) => (m.until ? ` until ${clockTime(m.until)}` : ' until this is lifted');
-    const muted = state.hardMuted ?? room.muted;
+    clearTimeout(lifts);
+    const muted = [state.hardMuted, room.muted].find((m) => m && (!m.until || new Date(m.until) > Date.now()));
+    if (muted?.until) lifts = setTimeout(drawWriter, Math.min(new Date(muted.until) - Date.now() + 500, 2 ** 31 - 1));
     const stopped = room.out ?? (muted ? `You are muted${until(muted)}: you may read, not write.` : '');
     const secret = room.joined && !room.key();
     note.textContent = stopped || (secret ? 'Waiting for the key of this chat…' : '');
@@ -223,6 +229,7 @@ export function show(place, id) {
     bars,
     () => document.removeEventListener('visibilitychange', seen),
     () => resized.disconnect(),
+    () => clearTimeout(lifts),
     room.close,
   ];
   return () => ends.forEach((end) => end());

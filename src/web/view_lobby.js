@@ -1,19 +1,23 @@
 // The lobby: one's own chats, official and public ones, a search; readable signed out. The list stands
 // beside an open chat too (view_chat.js).
-import { openGet, post, query } from './api.js';
+import { get, openGet, post, query } from './api.js';
 import { avatar, count, dialog, empty, failure, field, form, h, icon, skeleton } from './dom.js';
 import { go } from './go.js';
 import { listen } from './socket.js';
-import { on, state } from './store.js';
+import { on, set, state } from './store.js';
 
 const PAGE = 50;
 export const hrefOf = (chat) => (chat.slug ? `/c/${chat.slug}` : `/#/chat/${chat.id}`);
 const kinds = { official: 'Official', public: 'Public', private: 'Private', direct: 'Direct' };
 
+// A direct chat is called by the other's name.
+const nameOf = (chat) => (chat.id === state.match?.chat?.chat.id ? state.match.chat.peer.user.username : chat.name);
+
 function row(chat, current) {
+  const name = nameOf(chat);
   return h('a.chat-row', { href: hrefOf(chat), 'aria-current': chat.id === current && 'page' },
-    avatar({ ...chat, username: chat.name }, 'square'),
-    h('span.chat-row-text', h('span.chat-row-name', chat.visibility === 'official' && icon('star'), chat.visibility === 'private' && icon('lock'), h('span.clip', chat.name), chat.label && h('span.badge', chat.label)),
+    avatar({ ...chat, username: name }, 'square'),
+    h('span.chat-row-text', h('span.chat-row-name', chat.visibility === 'official' && icon('star'), chat.visibility === 'private' && icon('lock'), h('span.clip', name), chat.label && h('span.badge', chat.label)),
       h('span.chat-row-about', chat.description || kinds[chat.visibility])),
     h('span.chat-row-side', chat.online > 0 ? h('span.live', `${chat.online}`, h('span.unseen', ' online')) : ''));
 }
@@ -25,7 +29,7 @@ export function chatList(place, current) {
   const input = h('input.search', { type: 'search', placeholder: 'Search chats', 'aria-label': 'Search chats', maxlength: '64' });
   const tools = h('div.list-tools', h('div.search-box', icon('search'), input), state.me && h('button.plain.bordered', { type: 'button', 'aria-label': 'New chat', onclick: create }, icon('plus')));
   place.append(tools, box);
-  let found = [];
+  let found = null; // of the directory; null: not here yet
   let total = 0;
   let turn = 0;
 
@@ -43,7 +47,7 @@ export function chatList(place, current) {
   }
   function draw() {
     const q = input.value.trim().toLowerCase();
-    const own = state.chats.filter((c) => ['private', 'direct'].includes(c.visibility) && c.name.toLowerCase().includes(q));
+    const own = state.chats.filter((c) => ['private', 'direct'].includes(c.visibility) && nameOf(c).toLowerCase().includes(q));
     const parts = [group('Your chats', own, current), group('Official', found.filter((c) => c.visibility === 'official'), current), group('Public', found.filter((c) => c.visibility === 'public'), current)].filter(Boolean);
     if (found.length < total) parts.push(h('button.button.full', { type: 'button', onclick: () => load(true) }, `Show more of ${total}`));
     box.replaceChildren(...(parts.length ? parts : [q ? empty('Nothing found', `No chat has “${q}” in its name or address.`) : empty('No chats yet', 'When someone opens one, it stands here.')]));
@@ -54,7 +58,10 @@ export function chatList(place, current) {
     timer = setTimeout(() => load(), 200);
   });
   load();
-  const ends = [on('chats', () => total && draw()), listen('chat:list', () => load())];
+  // One's own: those of the connect, and what has come or gone since.
+  const own = () => state.me && get('/v1/portal/chats?limit=100').then((chats) => set({ chats }), () => {});
+  own();
+  const ends = [on('chats match', () => found && draw()), listen('chat:list', () => load()), listen('match:ended', own), listen('room:destroyed', () => (own(), load()))];
   return () => {
     clearTimeout(timer);
     turn++;
@@ -63,6 +70,11 @@ export function chatList(place, current) {
 }
 
 function create() {
+  const { me } = state;
+  if (me.subscription_level < 2 && me.permission_level < 2) {
+    dialog('New chat', () => h('p', 'Making chats needs a Premium or Lifetime subscription. You can join any official or public chat, come into a private one by invite, or meet someone new.'));
+    return;
+  }
   dialog('New chat', (close) => {
     const name = field('Name', h('input', { maxlength: '64', autocomplete: 'off' }));
     const about = field('Description', h('textarea', { maxlength: '500', rows: '3' }), 'What it is about. May stay empty.');
@@ -76,7 +88,7 @@ function create() {
         go(hrefOf(chat));
       } catch (error) {
         const place = error.code === 'ERR_SLUG_TAKEN' ? slug : { name, description: about, slug }[error.body.field] ?? name;
-        place.fail(error.code === 'ERR_PREMIUM_REQUIRED' ? 'Making chats needs a Premium or Lifetime subscription.' : error.message);
+        place.fail(error.message);
       }
     }, name, about, slug, h('div.actions', h('button.button.primary', 'Create chat')));
   });
