@@ -1,0 +1,185 @@
+// The other pages: a private chat and its invites, settings, history, notifications, the account, the
+// administration; by keyboard, and what is shown when nothing goes.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { until } from '../server/harness.js';
+import { shot, startWeb } from './browser.js';
+
+let web;
+let olga;
+let paul;
+let paulsId;
+const say = async (page, text) => {
+  await page.getByRole('textbox', { name: 'Message' }).fill(text);
+  await page.keyboard.press('Enter');
+};
+const bubble = (page, text) => page.locator('.bubble p', { hasText: text });
+const reads = (page, text) => bubble(page, text).first().waitFor();
+
+before(async () => {
+  web = await startWeb({ MESSAGE_RATE: '0', MESSAGE_RATE_CHAT: '0' });
+  [olga, paul] = [await web.visit(), await web.visit({ width: 390, height: 844 })];
+  await web.signIn(olga, { name: 'olga', level: 'owner' });
+  paulsId = (await web.signIn(paul, { name: 'paul' })).platformId;
+  await olga.reload();
+});
+after(() => web.stop());
+
+test('an invite leads into a private chat', async () => {
+  await olga.goto('/');
+  await olga.getByRole('button', { name: 'New chat' }).click();
+  await olga.getByLabel('Name').fill('Reading circle');
+  await olga.getByRole('button', { name: 'Create chat' }).click();
+  await olga.getByRole('heading', { name: 'Reading circle', level: 1 }).waitFor();
+  await olga.getByRole('button', { name: 'Chat settings' }).click();
+  await olga.getByRole('tab', { name: 'Invites' }).click();
+  await olga.getByText('No live invites').waitFor();
+  await olga.getByRole('button', { name: 'Make an invite' }).click();
+  const address = await olga.locator('.rows code').innerText();
+  await shot(olga, 'invites-desktop');
+  await olga.keyboard.press('Escape');
+  await paul.goto(new URL(address).pathname);
+  await paul.getByRole('button', { name: 'Join Reading circle' }).click();
+  await say(paul, 'Thank you for having me');
+  await reads(olga, 'Thank you for having me');
+  await paul.goto('/c/0000000000000000');
+  await paul.getByText('leads nowhere').waitFor();
+});
+
+test('settings change the chat for everyone', async () => {
+  await paul.goto('/');
+  await paul.getByRole('link', { name: /Reading circle/ }).click();
+  await reads(paul, 'Thank you for having me');
+  await olga.getByRole('button', { name: 'Chat settings' }).click();
+  await olga.getByRole('tab', { name: 'Settings' }).click();
+  await olga.getByLabel('Name').fill('Slow readers');
+  await olga.getByLabel('Messages are wiped after').selectOption('1h');
+  await shot(olga, 'settings-desktop');
+  await olga.getByRole('button', { name: 'Save' }).click();
+  await paul.getByRole('heading', { name: 'Slow readers', level: 1 }).waitFor();
+});
+
+test('history pages upward and keeps the place', async () => {
+  for (let i = 0; i < 60; i++) await say(olga, `line ${i}.`);
+  await until(async () => (await olga.locator('.sending').count()) === 0, 'all sent', 20_000);
+  await paul.reload();
+  await reads(paul, 'line 59.');
+  assert.equal(await bubble(paul, 'line 0.').count(), 0);
+  const scroller = paul.getByRole('region', { name: /^Messages/ });
+  await scroller.evaluate((node) => node.scrollTo(0, 0));
+  await bubble(paul, 'Thank you for having me').waitFor({ state: 'attached' });
+  assert.equal(await bubble(paul, 'line 0.').count(), 1);
+  await bubble(paul, 'line 11.').waitFor(); // what stood there still does
+});
+
+test('own messages can be deleted, and are gone for all', async () => {
+  await say(olga, 'a slip of the pen');
+  await reads(paul, 'line 59.');
+  const line = olga.locator('.message', { hasText: 'a slip of the pen' });
+  await line.hover();
+  await line.getByRole('button', { name: 'Delete this message' }).click();
+  await line.waitFor({ state: 'detached' });
+  await until(async () => (await bubble(paul, 'a slip of the pen').count()) === 0, 'gone there too');
+});
+
+test('notifications arrive, count, and are read', async () => {
+  await paul.goto('/#/notifications');
+  await paul.getByText(/Welcome/).first().waitFor();
+  await olga.goto('/#/admin/notices');
+  const card = olga.locator('section', { hasText: 'Notify every account' });
+  await card.getByLabel('Title').fill('Tea at five');
+  await card.getByLabel('Text').fill('All are welcome.');
+  await card.getByRole('button', { name: 'Send' }).click();
+  await paul.locator('.notices').getByText('Tea at five').waitFor();
+  await shot(paul, 'notifications-phone');
+  await paul.getByRole('button', { name: 'Mark all as read' }).click();
+  await until(async () => (await paul.locator('.notice.unread').count()) === 0, 'all read');
+});
+
+test('the account: a taken name, devices, another session ended', async () => {
+  await paul.goto('/#/account');
+  await paul.getByLabel('Name').fill('Olga');
+  await paul.getByRole('button', { name: 'Save' }).click();
+  await paul.getByText('username is already taken').waitFor();
+  const other = await web.visit({ dark: true });
+  await other.goto('/auth');
+  await other.getByLabel('Your username').fill('paul');
+  await other.keyboard.press('Enter');
+  await other.getByRole('button', { name: 'Discord' }).click();
+  await other.getByLabel('Code', { exact: true }).fill(await web.portal.fetchCode('discord', paulsId));
+  await other.getByRole('heading', { name: 'Hello, paul' }).waitFor();
+  await shot(other, 'lobby-desktop-dark');
+  await paul.reload();
+  await paul.getByRole('button', { name: 'End this session' }).click();
+  await other.getByText('This session was ended from another of your devices.').first().waitFor();
+  await paul.getByText('This device').waitFor();
+  await shot(paul, 'account-phone');
+  await other.context().close();
+});
+
+test('administration: a bot is registered, its key shown once, a new one made, disabled', async () => {
+  await olga.goto('/#/admin');
+  await olga.getByRole('button', { name: 'Register a bot' }).click();
+  await olga.getByRole('dialog').getByLabel('Name').fill('Helper');
+  await olga.getByRole('dialog').getByRole('button', { name: 'Register' }).click();
+  const key = await olga.locator('.secret code').innerText();
+  assert.equal((await web.portal.get('/v1/bot/me', { key })).body.name, 'Helper');
+  await olga.getByRole('button', { name: 'I have kept it' }).click();
+  const row = olga.locator('.rows > li', { hasText: 'Helper' });
+  await row.getByRole('button', { name: 'New key' }).click();
+  await olga.getByRole('button', { name: 'Make a new key' }).click();
+  const fresh = await olga.locator('.secret code').innerText();
+  await olga.getByRole('button', { name: 'I have kept it' }).click();
+  assert.equal((await web.portal.get('/v1/bot/me', { key })).status, 401);
+  assert.equal((await web.portal.get('/v1/bot/me', { key: fresh })).status, 200);
+  await row.getByRole('button', { name: 'Disable' }).click();
+  await row.getByText('disabled').waitFor();
+  assert.equal((await web.portal.get('/v1/bot/me', { key: fresh })).status, 401);
+  await shot(olga, 'admin-bots');
+});
+
+test('administration: people and chats', async () => {
+  await olga.getByRole('link', { name: 'People' }).click();
+  await olga.getByLabel('Search people by name or number').fill('pau');
+  await olga.locator('.rows > li', { hasText: 'paul' }).getByRole('button', { name: 'Open' }).click();
+  const record = olga.getByRole('dialog', { name: 'paul' });
+  await record.getByRole('button', { name: 'Grant' }).click();
+  await olga.getByText('Granted.').waitFor();
+  await record.getByLabel('Permission').selectOption('1');
+  await record.getByRole('button', { name: 'Set' }).click();
+  await olga.getByText('Saved.').waitFor();
+  await shot(olga, 'admin-person');
+  await olga.keyboard.press('Escape');
+  await olga.getByRole('link', { name: 'Chats' }).last().click();
+  await olga.getByRole('button', { name: 'New official chat' }).click();
+  await olga.getByLabel('Name').fill('Town square');
+  await olga.getByLabel(/^Address/).fill('town-square');
+  await olga.getByRole('button', { name: 'Create', exact: true }).click();
+  await olga.locator('.rows', { hasText: 'Town square' }).waitFor();
+  await olga.getByRole('link', { name: 'Audit log' }).click();
+  await olga.locator('.rows > li').first().waitFor();
+});
+
+test('by keyboard alone: skip link, into a chat, say something', async () => {
+  await paul.goto('/');
+  await paul.getByRole('link', { name: /Town square/ }).waitFor();
+  await shot(paul, 'lobby-phone');
+  await paul.keyboard.press('Tab');
+  for (let i = 0; i < 30 && !(await paul.evaluate(() => document.activeElement.textContent.includes('Town square'))); i++) await paul.keyboard.press('Tab');
+  await paul.keyboard.press('Enter');
+  await paul.getByRole('heading', { name: 'Town square', level: 1 }).waitFor();
+  const box = paul.getByRole('textbox', { name: 'Message' });
+  for (let i = 0; i < 30 && !(await box.evaluate((node) => node === document.activeElement)); i++) await paul.keyboard.press('Tab');
+  await paul.keyboard.type('typed without a mouse');
+  await paul.keyboard.press('Enter');
+  await reads(paul, 'typed without a mouse');
+});
+
+test('what cannot be loaded says so, and can be tried again', async () => {
+  await paul.route('**/v1/notifications?*', (route) => route.abort());
+  await paul.goto('/#/notifications');
+  await paul.getByText('The server could not be reached').waitFor();
+  await paul.unroute('**/v1/notifications?*');
+  await paul.getByRole('button', { name: 'Try again' }).click();
+  await paul.locator('.notices').getByText('Tea at five').waitFor();
+});
