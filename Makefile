@@ -249,6 +249,7 @@ build/stamp/npm: test/package.json test/package-lock.json
 build/stamp/bots: src/bots/package.json src/bots/package-lock.json
 build/stamp/web build/stamp/npm build/stamp/bots: | $(if $(shell command -v npm),,build/stamp/build)
 	$(call say,npm    the packages of $(NPM_FOLDER) ($(NPM_FOLDER)/node_modules))
+	mkdir -p $(@D)
 	if ! (cd $(NPM_FOLDER) && npm ci --no-progress --loglevel=error) >build/$(@F)-packages.log 2>&1; then \
 		grep -m 3 -E '^npm err' -i build/$(@F)-packages.log >&2; \
 		echo "portal: npm could not fetch what $(NPM_FOLDER)/package-lock.json names; is there a network?" \
