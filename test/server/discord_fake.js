@@ -24,9 +24,9 @@ export async function startDiscord() {
   const guilds = [1, 2].map((n) => ({ id: randomPlatformId(), people: 10 * n }));
   const channels = new Map(); // id: person
   const interactions = new Map(); // token: {to, public, ephemeral}
-  let gateway, sequence = 0;
-  const send = (op, d, more) => gateway.send(JSON.stringify({ op, d, ...more }));
-  const dispatch = (t, d) => send(DISPATCH, d, { t, s: ++sequence });
+  let gateway, sequence = 0; // gateway: the newest connection that is open
+  const send = (socket, op, d, more) => socket.send(JSON.stringify({ op, d, ...more }));
+  const dispatch = (t, d, socket = gateway) => send(socket, DISPATCH, d, { t, s: ++sequence });
 
   // ---- REST: a row a call, [method, path, what it does with (body, parts of the path)]
   const marked = (text) => text.match(/`(\w+)`/)?.slice(1) ?? [];
@@ -96,25 +96,28 @@ export async function startDiscord() {
   const sockets = new WebSocketServer({ server });
   sockets.on('connection', (socket) => {
     gateway = socket;
-    send(HELLO, { heartbeat_interval: 500 });
+    socket.on('close', () => {
+      gateway = [...sockets.clients].findLast((other) => other.readyState === other.OPEN);
+    });
+    send(socket, HELLO, { heartbeat_interval: 500 });
     socket.on('message', (data) => {
       const { op, d } = JSON.parse(data);
-      if (op === HEARTBEAT) send(HEARTBEAT_ACK, null);
+      if (op === HEARTBEAT) send(socket, HEARTBEAT_ACK, null);
       if ((op === IDENTIFY || op === RESUME) && d.token !== TOKEN) socket.close(4004, 'Authentication failed');
       else if (op === RESUME) {
         fake.resumed++;
-        dispatch('RESUMED', {});
+        dispatch('RESUMED', {}, socket);
       } else if (op === IDENTIFY) {
         dispatch('READY', {
           v: 10, user: USER, session_id: 'a-session', resume_gateway_url: fake.gateway, shard: [0, 1],
           application: { id: ID, flags: 0 }, guilds: guilds.map(({ id }) => ({ id, unavailable: true })),
-        });
+        }, socket);
         for (const { id, people } of guilds) {
           dispatch('GUILD_CREATE', {
             id, name: 'a server', owner_id: '1', member_count: people, unavailable: false, large: false, joined_at: new Date().toISOString(),
             channels: [], threads: [], roles: [{ id, name: '@everyone', permissions: '0', position: 0, color: 0, flags: 0 }],
             members: [], emojis: [], stickers: [], features: [], presences: [], voice_states: [],
-          });
+          }, socket);
         }
       }
     });
