@@ -121,7 +121,7 @@ static void finish(void)
 
 static void drain_tick(struct timer *t)
 {
-	if ((http_busy() == 0 && !task_any_client() && presence_settled()) ||
+	if ((http_drained() && !task_any_client() && presence_settled()) ||
 		clock_ms() >= drain.until)
 		finish();
 	else

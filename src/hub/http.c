@@ -303,6 +303,11 @@ size_t http_busy(void)
 	return busy;
 }
 
+bool http_drained(void)
+{
+	return draining && list_empty(&conns);
+}
+
 /* ---- exchanges ---- */
 
 void exchange_set_data(struct exchange *x, void *data)

@@ -47,9 +47,10 @@ void http_reply(struct exchange *x, int status, struct str headers, struct str b
  * the exchange; bytes behind the request go to the new owner's input. */
 struct conn *http_hijack(struct exchange *x, struct str headers);
 
-/* Draining: idle connections close, busy ones after their reply; new requests on kept connections
- * are answered with Connection: close. */
+/* Draining: idle connections close, busy ones (with a request that has begun to arrive) after their
+ * reply; new requests on kept connections are answered with Connection: close. */
 void http_drain(void);
+bool http_drained(void); /* since http_drain every connection has had its reply or has gone */
 size_t http_busy(void); /* exchanges waiting for a reply */
 
 #endif

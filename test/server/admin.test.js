@@ -238,7 +238,7 @@ test('a promotion to Admin leaves a day to the sessions there are; one to Modera
 test('people are found by name, id, state and level, in pages', async () => {
   const admin = actors[ADMIN];
   const find = async (query) => (await admin.get(`/v1/admin/users?${query}`)).body;
-  const all = await Promise.all([0, 0, 1].map(() => somebody()));
+  const all = (await Promise.all([0, 1, 2].map(() => somebody()))).sort((a, b) => (a.id < b.id ? -1 : 1));
   const word = `found${++count}`;
   for (const [i, p] of all.entries()) await portal.db.query('UPDATE users SET username = $2 WHERE id = $1', [p.id, `${word}.${i}`]);
   await portal.db.query("UPDATE users SET restriction = 'banned' WHERE id = $1", [all[0].id]);
