@@ -51,6 +51,6 @@ struct conn *http_hijack(struct exchange *x, struct str headers);
  * reply; new requests on kept connections are answered with Connection: close. */
 void http_drain(void);
 bool http_drained(void); /* since http_drain every connection has had its reply or has gone */
-size_t http_busy(void); /* exchanges waiting for a reply */
+size_t http_busy(void);  /* exchanges waiting for a reply */
 
 #endif
