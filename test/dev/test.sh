@@ -96,13 +96,14 @@ step_lane() {
   done 3<"$LANES/files"
 }
 
-# Most of the time tests wait for something, so two lanes take files side by side.
+# Most of the time tests wait for something, so three lanes take files side by side.
 in_lanes() { # files…
   local file
   export LANES="$PWD/$work/lanes"
   mkdir -p "$LANES"
   printf '%s\n' "$@" >"$LANES/files"
   if [ $# -gt 1 ]; then test/dev/with-stores.sh test/dev/test.sh lane & fi
+  if [ $# -gt 2 ]; then test/dev/with-stores.sh test/dev/test.sh lane & fi
   step_lane
   wait
   for file in "$@"; do
