@@ -59,7 +59,6 @@ struct flight {
 struct conn {
 	/* What each message sent touches stands together. */
 	struct outq out;
-	struct outq *wire;     /* what the kernel gets: `out`, or what TLS made of its front */
 	struct flight *flight; /* the write under way: the first flight->n bytes of the wire */
 	struct list dirty;
 	uint32_t soft, hard;
@@ -72,10 +71,12 @@ struct conn {
 	bool broken : 1;    /* no more output: reset, overflow, or out of time */
 	struct addr peer;
 	const struct conn_ops *ops;
-	void *data;
-	struct tls *tls;              /* NULL: plain */
-	const struct conn_ops *owner; /* of a TLS connection, from the end of its handshake on */
-	struct ready ready;           /* hands up what was kept */
+	union {
+		void *data;
+		const struct conn_ops *owner; /* of a TLS connection that is shaking hands */
+	};
+	struct tls *tls;    /* NULL: plain */
+	struct ready ready; /* hands up what was kept */
 	struct timer timer;
 	void (*on_timeout)(struct conn *c);
 	struct buf kept; /* read and not consumed */
@@ -343,6 +344,12 @@ void conn_set_ops(struct conn *c, const struct conn_ops *ops)
 
 /* ---- output ---- */
 
+/* What the kernel gets: `out`, or what TLS made of its front. */
+static struct outq *wire(struct conn *c)
+{
+	return c->tls ? tls_wire(c->tls) : &c->out;
+}
+
 static bool wire_fill(struct conn *c)
 {
 	if (c->tls) {
@@ -350,12 +357,12 @@ static bool wire_fill(struct conn *c)
 		if (tls_state(c->tls) == TLS_BROKEN)
 			conn_close(c, CONN_PROTOCOL);
 	}
-	return c->wire->n > 0;
+	return wire(c)->n > 0;
 }
 
-static bool all_sent(const struct conn *c)
+static bool all_sent(struct conn *c)
 {
-	return c->out.n == 0 && c->wire->n == 0;
+	return c->out.n == 0 && wire(c)->n == 0;
 }
 
 static void on_written(uv_write_t *req, int status)
@@ -373,7 +380,7 @@ static void on_written(uv_write_t *req, int status)
 		return;
 	}
 	conns.stats.bytes_out += n;
-	outq_drop(c->wire, n);
+	outq_drop(wire(c), n);
 	dirty_add(c);
 }
 
@@ -387,7 +394,7 @@ static void flight_begin(struct conn *c)
 	c->flight = malloc(sizeof(*c->flight));
 	if (!c->flight)
 		PANIC("out of memory");
-	count = outq_gather(c->wire, bufs, FLUSH_BUFS, &c->flight->n);
+	count = outq_gather(wire(c), bufs, FLUSH_BUFS, &c->flight->n);
 	if (uv_write(&c->flight->req, &c->uv.stream, bufs, count, on_written) != 0) {
 		free(c->flight);
 		c->flight = NULL;
@@ -417,7 +424,7 @@ static void conn_flush(struct conn *c)
 
 	while (!c->flight && !c->broken && wire_fill(c)) {
 		size_t bytes;
-		unsigned count = outq_gather(c->wire, bufs, FLUSH_BUFS, &bytes);
+		unsigned count = outq_gather(wire(c), bufs, FLUSH_BUFS, &bytes);
 		ssize_t sent = conn_send(c, bufs, count);
 
 		if (sent < 0 && sent != UV_EAGAIN) {
@@ -426,7 +433,7 @@ static void conn_flush(struct conn *c)
 		}
 		if (sent > 0) {
 			conns.stats.bytes_out += (uint64_t)sent;
-			outq_drop(c->wire, (size_t)sent);
+			outq_drop(wire(c), (size_t)sent);
 		}
 		if (sent < 0 || (size_t)sent < bytes)
 			flight_begin(c);
@@ -435,7 +442,7 @@ static void conn_flush(struct conn *c)
 
 size_t conn_queued(const struct conn *c)
 {
-	size_t n = c->out.n + (c->tls ? c->wire->n : 0);
+	size_t n = c->out.n + (c->tls ? tls_wire(c->tls)->n : 0);
 
 	if (!c->flight)
 		return n;
@@ -540,6 +547,7 @@ static void on_shaken(void *owner)
 	if (tls_state(c->tls) == TLS_OPEN) {
 		timer_clear(&c->timer);
 		c->ops = c->owner;
+		c->data = NULL;
 		c->ops->opened(c);
 	}
 	if (tls_state(c->tls) != TLS_SHAKING)
@@ -551,7 +559,6 @@ static void on_shaken(void *owner)
 static void shaking_opened(struct conn *c)
 {
 	c->tls = tls_new(on_shaken, c);
-	c->wire = tls_wire(c->tls);
 	timer_set(&c->timer, HANDSHAKE_MS);
 }
 
@@ -583,8 +590,8 @@ void conn_accept(int fd, const struct addr *peer, const struct conn_ops *ops, bo
 	if (!c)
 		PANIC("out of memory");
 	c->ops = secure ? &shaking_ops : ops;
-	c->owner = ops;
-	c->wire = &c->out;
+	if (secure)
+		c->owner = ops;
 	c->peer = *peer;
 	c->soft = SOFT_DEFAULT;
 	c->hard = HARD_DEFAULT;

@@ -90,7 +90,7 @@ export async function idleSockets(start, side, { counts, settle }) {
   const list = [];
   for (const count of counts) {
     const { errors } = await load.ask(`open ${AT_ONCE + count}`);
-    await pause(settle);
+    await pause(3 * settle); // until the last chat:status has left
     const now = memoryOf(server.pid);
     list.push({ count, rss: now.rss - before.rss, pss: now.pss - before.pss, lost: errors });
   }
