@@ -113,7 +113,7 @@ void authentication_request(struct task *t)
 		code_request(t, &f->who, str_of(caller(t)->addr_key), &f->asked, request_made);
 }
 
-/* ---- POST verify: verify -> verify_taken -> verify_opened -> verify_shown
+/* ---- POST verify: verify -> verify_taken -> verify_opened
  *                                     a store failed: -> verify_undone
  * The code that is put back cannot succeed twice: this task answers with the failure. What it may
  * leave behind is a session whose token nobody has. ---- */
@@ -122,7 +122,6 @@ struct verify {
 	struct code_claim claim;
 	struct login_ask ask;
 	struct login login;
-	struct user user;
 };
 
 static void verify_undone(struct task *t)
@@ -149,7 +148,7 @@ static bool verify_failed(struct task *t)
 	return true;
 }
 
-static void verify_shown(struct task *t)
+static void verify_opened(struct task *t)
 {
 	const struct verify *f = task_frame(t);
 	struct json_out *j;
@@ -160,20 +159,10 @@ static void verify_shown(struct task *t)
 		(f->login.expires_at - f->login.created_at) / 1000000);
 	j = reply_json(t);
 	json_obj(j);
-	write_user(j, &f->user);
+	write_user(j, &f->login.user);
 	json_kbool(j, "user_created", f->login.created);
 	json_end(j);
 	reply_send(t);
-}
-
-static void verify_opened(struct task *t)
-{
-	struct verify *f = task_frame(t);
-
-	if (verify_failed(t))
-		return;
-	task_catch(t);
-	user_by_id(t, f->login.user_id, &f->user, verify_shown);
 }
 
 static void verify_taken(struct task *t)

@@ -143,13 +143,18 @@ struct session_login {
 };
 
 PG_STMT(session_open_one, OP_WRITE,
-	"SELECT outcome, user_id, reason, until, created_at, expires_at, live, gone"
+	"SELECT user_id, username, avatar_source, state, permission_level, subscription_level,"
+	" subscription_expires_at, subscription_granted_by, last_activity_at, permission_since,"
+	" registered_at, updated_at, platform, platform_user_id, platform_username,"
+	" platform_avatar_url, linked_at, last_authenticated_at,"
+	" outcome, reason, until, created_at, expires_at, live, gone"
 	" FROM login($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
 
 static enum err login_decode(struct task *t, const struct pg_rows *r, void *out)
 {
 	struct session_login *f = out;
-	struct str outcome = pg_text(r, 0, 0);
+	const int at = USER_WIDTH;
+	struct str outcome = pg_text(r, 0, at);
 
 	if (str_eq(outcome, STR("unknown")))
 		return ERR_USER_NOT_FOUND;
@@ -157,17 +162,17 @@ static enum err login_decode(struct task *t, const struct pg_rows *r, void *out)
 		f->fault.err =
 			str_eq(outcome, STR("banned")) ? ERR_ACCOUNT_BANNED : ERR_ACCOUNT_TIMEOUT;
 		f->fault.has_ban = true;
-		f->fault.reason = pg_text_copy(t, r, 0, 2);
-		f->fault.expires_at = pg_time(r, 0, 3);
+		f->fault.reason = pg_text_copy(t, r, 0, at + 1);
+		f->fault.expires_at = pg_time(r, 0, at + 2);
 		return OK;
 	}
 	f->out->created = str_eq(outcome, STR("created"));
-	f->out->user_id = f->seat.user_id = pg_i64(r, 0, 1);
-	f->out->created_at = pg_time(r, 0, 4);
-	f->out->expires_at = pg_time(r, 0, 5);
-	f->seat.live = pg_text_copy(t, r, 0, 6);
-	f->gone = pg_text_copy(t, r, 0, 7);
-	return OK;
+	f->out->created_at = pg_time(r, 0, at + 3);
+	f->out->expires_at = pg_time(r, 0, at + 4);
+	f->seat.user_id = pg_i64(r, 0, 0);
+	f->seat.live = pg_text_copy(t, r, 0, at + 5);
+	f->gone = pg_text_copy(t, r, 0, at + 6);
+	return user_decode(t, r, &f->out->user);
 }
 
 /* A session that could not be put in is found in PostgreSQL by its first use. */

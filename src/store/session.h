@@ -9,6 +9,7 @@
 
 #include "base/secret.h"
 #include "io/task.h"
+#include "store/user.h"
 
 #define SESSION_ID_LEN     16
 #define SESSION_SUFFIX_LEN 6 /* of the token, by which people name a session */
@@ -57,7 +58,7 @@ struct login_ask {
 };
 struct login {
 	bool created;
-	int64_t user_id;
+	struct user user;
 	char token[TOKEN_TEXT];
 	int64_t created_at, expires_at; /* us */
 };

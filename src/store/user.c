@@ -3,8 +3,8 @@
  *
  * Results are copied into the task's arena by the decoders and end with the task.
  *
- * To add a column to the private profile: schema/, USER_COLUMNS, decode_user, struct user, and its
- * writer in api/me.c. */
+ * To add a column to the private profile: schema/ with login(), USER_COLUMNS and session_open_one
+ * (store/session.c), user_decode, struct user, and its writer in api/me.c. */
 #include "store/user.h"
 
 #include "io/pg.h"
@@ -54,7 +54,7 @@ static struct str avatar_of(struct task *t, const struct user *u)
 	return STR_NULL;
 }
 
-static enum err decode_user(struct task *t, const struct pg_rows *r, void *out)
+enum err user_decode(struct task *t, const struct pg_rows *r, void *out)
 {
 	struct user *u = out;
 	int rows = pg_count(r);
@@ -86,7 +86,7 @@ void user_by_id(struct task *t, int64_t id, struct user *out, task_fn *next)
 	struct pg_args a = {0};
 
 	pg_arg_i64(t, &a, id);
-	pg_query(t, &sql_user_by_id, &a, decode_user, out, next);
+	pg_query(t, &sql_user_by_id, &a, user_decode, out, next);
 }
 
 void user_by_name(struct task *t, struct str username, struct user *out, task_fn *next)
@@ -94,7 +94,7 @@ void user_by_name(struct task *t, struct str username, struct user *out, task_fn
 	struct pg_args a = {0};
 
 	pg_arg_str(t, &a, username);
-	pg_query(t, &sql_user_by_name, &a, decode_user, out, next);
+	pg_query(t, &sql_user_by_name, &a, user_decode, out, next);
 }
 
 /* ---- public profiles ---- */

@@ -20,6 +20,11 @@ struct user { /* the private profile, contract section 2, GET me */
 	struct identity_row *identities; /* earliest linked first */
 	size_t identity_count;
 };
+/* For a statement that begins with the columns of the private profile, a row for each identity.
+ * USER_NOT_FOUND: no row. `out`: a struct user. */
+#define USER_WIDTH 18
+struct pg_rows;
+enum err user_decode(struct task *t, const struct pg_rows *r, void *out);
 /* USER_NOT_FOUND when absent or deleted. */
 void user_by_id(struct task *t, int64_t id, struct user *out, task_fn *next);
 void user_by_name(

@@ -208,7 +208,7 @@ int64_t room_of(const char *visibility, struct member *m, size_t n, size_t holde
 enum err put_key(const struct login_job *l, const char *key, bool *changed)
 {
 	struct key_job j = {.job.begin = put_begin,
-		.user = l->out.user_id,
+		.user = l->out.user.id,
 		.hash = l->hash,
 		.key = str_of(key)};
 	enum err e = job_run(&j.job);
@@ -219,7 +219,7 @@ enum err put_key(const struct login_job *l, const char *key, bool *changed)
 
 struct member member_of(const struct login_job *l, const char *key)
 {
-	struct member m = {.user = l->out.user_id};
+	struct member m = {.user = l->out.user.id};
 
 	session_public_id(l->hash, m.session);
 	snprintf(m.key, sizeof(m.key), "%s", key);

@@ -62,6 +62,6 @@ bool live(const struct login_job *l)
 	struct gate_job j = gate_of(l->hash);
 
 	ASSERT(job_run(&j.job) == OK);
-	ASSERT(!j.out.live || j.out.user_id == l->out.user_id);
+	ASSERT(!j.out.live || j.out.user_id == l->out.user.id);
 	return j.out.live;
 }

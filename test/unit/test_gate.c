@@ -32,7 +32,7 @@ static void limits_are_counted(void **state)
 	assert_true(j.out.rate.over);
 	assert_int_equal(j.out.rate.max, 5);
 	assert_int_equal(j.out.user_id, 0);
-	assert_string_equal(redis_do("GET portal:rate:auth:%lld", (long long)a.out.user_id), "5");
+	assert_string_equal(redis_do("GET portal:rate:auth:%lld", (long long)a.out.user.id), "5");
 }
 
 static void the_dead_are_counted(void **state)
@@ -97,14 +97,14 @@ static void values_are_read_along(void **state)
 	j.ask.with = "unread";
 	assert_int_equal(job_run(&j.job), OK);
 	assert_null(j.out.with.p);
-	keep_unread(a.out.user_id, "0", "12");
+	keep_unread(a.out.user.id, "0", "12");
 	assert_int_equal(job_run(&j.job), OK);
 	assert_int_equal(j.out.with.n, 2);
 	assert_int_equal(j.out.generation.n, 1);
 	redis_do("INCR portal:unread:all");
 	assert_int_equal(job_run(&j.job), OK);
 	assert_null(j.out.with.p);
-	keep_unread(a.out.user_id, "1", "123");
+	keep_unread(a.out.user.id, "1", "123");
 	assert_int_equal(job_run(&j.job), OK);
 	assert_int_equal(j.out.with.n, 3);
 }

@@ -184,7 +184,7 @@ static void members_of_a_private_chat_are_served_while_away(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		m[i] = member_new(l[i].out.user_id);
+		m[i] = member_new(l[i].out.user.id);
 	sql_do("UPDATE chats SET owner_id = %lld WHERE id = %lld", (long long)m[0].user,
 		(long long)chat);
 	sql_do("INSERT INTO chat_members (chat_id, user_id) VALUES (%lld, %lld)", (long long)chat,
@@ -213,7 +213,7 @@ static void who_is_removed_gets_no_later_blob(void **state)
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
-		struct member m[2] = {member_new(l[0].out.user_id), member_new(l[1].out.user_id)};
+		struct member m[2] = {member_new(l[0].out.user.id), member_new(l[1].out.user.id)};
 		int64_t chat = chat_new(kinds[i / 2]);
 		struct key_job s, k = {.job.begin = rotate_begin,
 					  .chat = chat,

@@ -121,11 +121,11 @@ static void first_login_makes_an_account(void **state)
 	assert_true(first.out.created);
 	assert_true(
 		first.out.expires_at - first.out.created_at >= 30LL * 86400 * 1000000 - 1000000);
-	assert_int_equal(count(&test_welcomes, first.out.user_id), 1);
+	assert_int_equal(count(&test_welcomes, first.out.user.id), 1);
 	second = sign_in(&p);
 	assert_false(second.out.created);
-	assert_int_equal(second.out.user_id, first.out.user_id);
-	assert_int_equal(count(&test_welcomes, first.out.user_id), 1);
+	assert_int_equal(second.out.user.id, first.out.user.id);
+	assert_int_equal(count(&test_welcomes, first.out.user.id), 1);
 	assert_true(live(&first) && live(&second));
 }
 
@@ -144,19 +144,19 @@ static void first_logins_at_once_make_one_account(void **state)
 	jobs_run();
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(all[i].job.fault.err, OK);
-		assert_int_equal(all[i].out.user_id, all[0].out.user_id);
+		assert_int_equal(all[i].out.user.id, all[0].out.user.id);
 		created += all[i].out.created;
 	}
 	assert_int_equal(created, 1);
 	assert_int_equal(count(&test_users, 0), before + 1);
 	assert_int_equal(count(&test_identities, strtoll(p.id, NULL, 10)), 1);
-	assert_int_equal(count(&test_welcomes, all[0].out.user_id), 1);
+	assert_int_equal(count(&test_welcomes, all[0].out.user.id), 1);
 }
 
 static void bot_logins_are_counted(void **state)
 {
 	struct person p = person_new();
-	int64_t id = sign_in(&p).out.user_id;
+	int64_t id = sign_in(&p).out.user.id;
 	struct login_job bot = login_of(&p, false);
 
 	(void)state;
@@ -170,7 +170,7 @@ static void bot_logins_are_counted(void **state)
 static void many_logins_leave_five(void **state)
 {
 	struct person p = person_new();
-	int64_t id = sign_in(&p).out.user_id;
+	int64_t id = sign_in(&p).out.user.id;
 	struct login_job *all = calloc(MANY, sizeof(*all));
 	int left = 0, in_redis = 0;
 
@@ -210,7 +210,7 @@ static void restricted_people_get_no_session(void **state)
 {
 	struct person p = person_new();
 	struct login_job first = sign_in(&p), again = login_of(&p, true);
-	long long id = first.out.user_id;
+	long long id = first.out.user.id;
 
 	(void)state;
 	sql_do("UPDATE users SET restriction = 'banned', restriction_reason = 'x' WHERE id = %lld",
@@ -232,7 +232,7 @@ static void admins_sign_in_for_a_day(void **state)
 {
 	struct person p = person_new();
 	struct login_job user = sign_in(&p), admin;
-	long long id = user.out.user_id;
+	long long id = user.out.user.id;
 
 	(void)state;
 	sql_do("UPDATE users SET permission_level = 2 WHERE id = %lld", id);
@@ -246,7 +246,7 @@ static void ends(void **state)
 {
 	struct person p = person_new();
 	struct login_job a = sign_in(&p), b = sign_in(&p), c = sign_in(&p), d = sign_in(&p);
-	int64_t id = a.out.user_id;
+	int64_t id = a.out.user.id;
 	struct str suffix =
 		str_make(b.out.token + TOKEN_TEXT - SESSION_SUFFIX_LEN, SESSION_SUFFIX_LEN);
 
@@ -301,7 +301,7 @@ static void lists(void **state)
 {
 	struct person p = person_new();
 	struct login_job a = sign_in(&p), b = sign_in(&p), c = sign_in(&p);
-	struct list_job now = {.job.begin = list_begin, .user_id = a.out.user_id}, past = now;
+	struct list_job now = {.job.begin = list_begin, .user_id = a.out.user.id}, past = now;
 
 	(void)state;
 	past.history = true;
@@ -312,7 +312,7 @@ static void lists(void **state)
 	assert_memory_equal(now.suffixes[1], a.out.token + TOKEN_TEXT - 6, 6);
 	sql_do("UPDATE sessions SET expires_at = now() WHERE user_id = %lld AND ended_at IS NULL"
 	       " AND token_suffix = '%s'",
-		(long long)a.out.user_id, now.suffixes[0]);
+		(long long)a.out.user.id, now.suffixes[0]);
 	assert_int_equal(job_run(&past.job), OK);
 	assert_int_equal(past.count, 2);
 	assert_string_equal(past.reason, "expired");
@@ -330,13 +330,13 @@ static void another_end_is_read(void **state)
 {
 	struct person p = person_new();
 	struct login_job a = sign_in(&p);
-	struct list_job j = {.job.begin = forget_begin, .user_id = a.out.user_id};
+	struct list_job j = {.job.begin = forget_begin, .user_id = a.out.user.id};
 	int64_t ends_ms;
 
 	(void)state;
 	assert_true(live(&a));
 	sql_do("UPDATE sessions SET expires_at = now() + interval '1 day' WHERE user_id = %lld",
-		(long long)a.out.user_id);
+		(long long)a.out.user.id);
 	assert_int_equal(job_run(&j.job), OK);
 	assert_true(live(&a));
 	ends_ms = strtoll(cached(&a, "e"), NULL, 10);
@@ -354,7 +354,7 @@ static void redis_comes_back_empty(void **state)
 	(void)state;
 	for (int i = 0; i < 7; i++)
 		all[i] = sign_in(&p);
-	id = all[0].out.user_id;
+	id = all[0].out.user.id;
 	log_out(&all[4]);
 	redis_do("FLUSHDB");
 	for (int i = 6; i >= 0; i--)
@@ -378,7 +378,7 @@ static void lost_ends_leave_no_seats(void **state)
 	(void)state;
 	for (int i = 0; i < 5; i++)
 		all[i] = sign_in(&p);
-	id = all[0].out.user_id;
+	id = all[0].out.user.id;
 	sql_do("UPDATE sessions SET ended_at = now() WHERE user_id = %lld AND token_suffix <> "
 	       "'%.6s'",
 		id, all[0].out.token + TOKEN_TEXT - 6);
@@ -397,7 +397,7 @@ static void old_entries_are_checked(void **state)
 	(void)state;
 	assert_true(live(&a) && live(&b));
 	sql_do("UPDATE sessions SET ended_at = now() WHERE user_id = %lld",
-		(long long)a.out.user_id);
+		(long long)a.out.user.id);
 	assert_true(live(&a)); /* not yet */
 	make_old(&a);
 	assert_false(live(&a));
@@ -432,7 +432,7 @@ static void a_login_is_checked_at_first_use(void **state)
 	(void)state;
 	assert_string_equal(cached(&a, "c"), "0");
 	sql_do("UPDATE sessions SET ended_at = now() WHERE user_id = %lld",
-		(long long)a.out.user_id);
+		(long long)a.out.user.id);
 	assert_false(live(&a));
 }
 
@@ -456,7 +456,7 @@ static void nothing_is_put_back_behind_an_end(void **state)
 	struct login_job a = sign_in(&p);
 	char hex[HASH_HEX + 1] = {0}, list[128], marker[64];
 	struct put_job j = {
-		.job.begin = put_begin, .seat = {.user_id = a.out.user_id, .checked = true}};
+		.job.begin = put_begin, .seat = {.user_id = a.out.user.id, .checked = true}};
 
 	(void)state;
 	hex_encode(a.hash, HASH_LEN, hex);
@@ -528,7 +528,7 @@ static void ends_reach_redis_when_it_is_back(void **state)
 	/* Another process died between commit and Redis. */
 	sql_do("UPDATE sessions SET ended_at = now() WHERE user_id = %lld AND token_suffix = "
 	       "'%.6s'",
-		(long long)b.out.user_id, b.out.token + TOKEN_TEXT - 6);
+		(long long)b.out.user.id, b.out.token + TOKEN_TEXT - 6);
 	redis_away();
 	redis_back();
 	assert_null(cached(&b, "u"));
@@ -542,7 +542,7 @@ static void sessions_of_the_deleted_are_dead(void **state)
 
 	(void)state;
 	redis_do("FLUSHDB");
-	sql_do("UPDATE users SET deleted_at = now() WHERE id = %lld", (long long)a.out.user_id);
+	sql_do("UPDATE users SET deleted_at = now() WHERE id = %lld", (long long)a.out.user.id);
 	assert_false(live(&a));
 }
 
