@@ -14,13 +14,12 @@ CREATE TRIGGER users_recount AFTER UPDATE OF subscription_level, subscription_ex
   EXECUTE FUNCTION count_change();
 
 DROP FUNCTION login;
-DROP FUNCTION sessions_trim;
 
 -- Signs a person in. One transaction: the account is found or made (web codes only), the login counter
 -- moves unless a restriction holds, the session is written and the oldest beyond the limit end.
 -- outcome: 'ok', 'created', 'unknown' (a bot code of an identity without an account), 'banned',
 -- 'timeout'. in_user_days and in_admin_days: life of the session. live and gone: as sessions_live()
--- and sessions_end() return them. The rest is the private profile, a row for each identity.
+-- (in any order) and sessions_end() return them. The rest is the private profile, a row for each identity.
 --
 -- The first update is all that most need: it finds the account, looks at restrictions and takes the
 -- row of the person, the only lock taken before others are wanted. Who waited for it sees the
@@ -43,7 +42,7 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   person users%ROWTYPE;
-  old bigint[];
+  alive bigint;
 BEGIN
   LOOP
     login.outcome := 'ok';
@@ -93,18 +92,13 @@ BEGIN
     RETURNING s.created_at, s.expires_at INTO login.created_at, login.expires_at;
   SELECT string_agg(encode(s.token_hash, 'hex')
            || ' ' || (extract(epoch FROM s.created_at) * 1000000)::bigint
-           || ' ' || (extract(epoch FROM s.expires_at) * 1000)::bigint, ' ') FILTER (WHERE s.place <= in_max_sessions),
-         array_agg(s.id) FILTER (WHERE s.place > in_max_sessions) INTO login.live, old
-    FROM (SELECT l.id, l.token_hash, l.created_at, l.expires_at,
-                 row_number() OVER (ORDER BY l.created_at DESC, l.id DESC) AS place
-            FROM sessions l
-           WHERE l.user_id = person.id AND l.ended_at IS NULL AND l.expires_at > now()) s;
+           || ' ' || (extract(epoch FROM s.expires_at) * 1000)::bigint, ' '), count(*)
+    INTO login.live, alive
+    FROM sessions s WHERE s.user_id = person.id AND s.ended_at IS NULL AND s.expires_at > now();
   login.gone := '';
-  IF old IS NOT NULL THEN
-    WITH over AS (
-      UPDATE sessions SET ended_at = clock_timestamp(), end_reason = 'evicted'
-       WHERE id = ANY (old) RETURNING token_hash, user_id)
-    SELECT string_agg(encode(o.token_hash, 'hex') || ' ' || o.user_id, ' ') INTO login.gone FROM over o;
+  IF alive > in_max_sessions THEN
+    login.gone := sessions_trim(person.id, in_max_sessions);
+    login.live := sessions_live(person.id, in_max_sessions);
   END IF;
   RETURN QUERY SELECT login.outcome, person.id, login.reason, login.until, login.created_at,
       login.expires_at, login.live, login.gone, person.username, person.avatar_source,
