@@ -3,9 +3,9 @@
 -- KEYS 1 codes:web, 2 codes:told; ARGV 1 how many at most, 2 sealed name and avatar
 -- Answer: {expiry, sealed, expiry, sealed, …}
 local now = redis.call('TIME')
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now[1] * 1000000 + now[2])
+local live = string.format('(%.0f', now[1] * 1000000 + now[2])
 local answer = {}
-for _, code in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, ARGV[1] - 1)) do
+for _, code in ipairs(redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', live, 'LIMIT', 0, ARGV[1])) do
   local c = redis.call('HMGET', 'portal:code:' .. code, 'x', 's')
   if c[1] then
     answer[#answer + 1] = tonumber(c[1])

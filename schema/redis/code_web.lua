@@ -16,15 +16,16 @@
 local now = redis.call('TIME')
 local us = now[1] * 1000000 + now[2]
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', us)
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', us)
 
 -- A code is pushed every 30 s, an identity's 3 times in 10 minutes, and only when a bot is there.
 local function due(code)
+  if redis.call('ZCOUNT', KEYS[5], us / 1000, '+inf') == 0 then
+    return false
+  end
   local key = 'portal:code:' .. code
   local last = redis.call('HGET', key, 't')
   redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', us - 600000000)
-  if last and us - last < 30000000 or redis.call('ZCARD', KEYS[4]) >= 3
-    or redis.call('ZCOUNT', KEYS[5], us / 1000, '+inf') == 0 then
+  if last and us - last < 30000000 or redis.call('ZCARD', KEYS[4]) >= 3 then
     return false
   end
   local at = string.format('%.0f', us)
@@ -36,6 +37,10 @@ local function due(code)
 end
 
 local slots = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+if slots[1] and tonumber(slots[2]) <= us then
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', us)
+  slots = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+end
 for i = 1, #slots, 2 do
   if redis.call('HGET', 'portal:code:' .. slots[i], 'i') == ARGV[1] then
     return {1, tonumber(slots[i + 1]), due(slots[i])}

@@ -12,12 +12,9 @@ if redis.call('EXISTS', KEYS[2]) == 1 or
   return 0
 end
 
-local now = redis.call('TIME')
-local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
-local fill = redis.call('EXISTS', KEYS[3]) == 0
 local listed, newest, last, created, expires = {}, '0', 0, nil, nil
 for hash, login, ends in ARGV[3]:gmatch('(%x+) (%d+) (%d+)') do
-  listed[hash] = true
+  listed[hash] = login
   if hash == ARGV[1] then
     created, expires = login, ends
   end
@@ -25,15 +22,23 @@ for hash, login, ends in ARGV[3]:gmatch('(%x+) (%d+) (%d+)') do
     newest = login
   end
   last = math.max(last, tonumber(ends))
-  if hash == ARGV[1] or (fill and redis.call('EXISTS', 'portal:ended:' .. hash) == 0) then
-    redis.call('ZADD', KEYS[3], login, hash)
+end
+redis.call('ZADD', KEYS[3], created, ARGV[1])
+local members = redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES')
+local alone = #members == 2
+
+-- Nobody else is there: what the list has is put in, all but those whose end the list has not seen.
+if alone then
+  for hash, login in pairs(listed) do
+    if hash ~= ARGV[1] and redis.call('EXISTS', 'portal:ended:' .. hash) == 0 then
+      redis.call('ZADD', KEYS[3], login, hash)
+    end
   end
 end
 
 -- What is older than the newest of the list and not in it has ended, and its end got lost. What is
 -- newer is not the list's business; together they keep to the limit, the earliest login giving way.
 -- Nothing goes here for good: who is live in PostgreSQL is put back by the next look-up.
-local members = redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES')
 local over = #members / 2 - tonumber(ARGV[5])
 local stale = {}
 for i = 1, #members, 2 do
@@ -56,12 +61,15 @@ for i = 1, #members, 2 do
     end
   end
 end
+
+local now = redis.call('TIME')
+local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
 if kept == 1 then
   redis.call('HSET', KEYS[1], 'u', ARGV[2], 'c', ARGV[6] == '1' and now_ms or 0, 'a', created,
     'e', expires)
   redis.call('PEXPIREAT', KEYS[1], expires)
 end
-if redis.call('PTTL', KEYS[3]) < last - now_ms then
+if alone or redis.call('PTTL', KEYS[3]) < last - now_ms then
   redis.call('PEXPIREAT', KEYS[3], last)
 end
 return kept
