@@ -19,7 +19,7 @@ DROP FUNCTION login;
 -- moves unless a restriction holds, the session is written and the oldest beyond the limit end.
 -- outcome: 'ok', 'created', 'unknown' (a bot code of an identity without an account), 'banned',
 -- 'timeout'. in_user_days and in_admin_days: life of the session. live and gone: as sessions_live()
--- (in any order) and sessions_end() return them. The rest is the private profile, a row for each identity.
+-- (in any order) and sessions_end() return them. The rest is the private profile, a row for each identity, in any order.
 --
 -- The first update is all that most need: it finds the account, looks at restrictions and takes the
 -- row of the person, the only lock taken before others are wanted. Who waited for it sees the
@@ -107,6 +107,6 @@ BEGIN
       person.subscription_expires_at, person.subscription_granted_by, person.last_activity_at,
       person.permission_since, person.created_at, person.updated_at, i.platform, i.platform_user_id,
       i.platform_username, i.platform_avatar_url, i.linked_at, i.last_authenticated_at
-    FROM identities i WHERE i.user_id = person.id ORDER BY i.linked_at, i.platform;
+    FROM identities i WHERE i.user_id = person.id;
 END
 $$;

@@ -3,21 +3,16 @@
 -- its person counted, or the address among those with a dead or missing session. The first exceeded
 -- limit ends it. Windows are fixed: 60 s from the first hit. Time is this server's.
 --
--- KEYS 1 counter of the address, 2 counter of the dead, 3 session, 4 its tombstone, 5 marker
--- ARGV 1 limit of the address, 2 limit of the dead (0: off), 3 '1': there is a token,
---      4 tier of the person ('': not counted), 5 its limit, 6 value to read along ('': none),
---      7 milliseconds after which a session is checked again
+-- KEYS 1 counter of the address, 2 counter of the dead, 3 session ('': there is no token)
+-- ARGV 1 limit of the address, 2 limit of the dead (0: off), 3 tier of the person ('': not counted),
+--      4 its limit, 5 value to read along ('': none)
 -- Answer: state, user, limit, count and milliseconds left of the window that decides (limit 0: none
--- counted), the value read along, the marker (for `missing` and `old`), the generation of the value
--- read along
+-- counted), the marker (for `missing` and `old`), the value read along and its generation
 local OVER, DEAD, LIVE, OLD, MISSING = 0, 1, 2, 3, 4
+local CHECKED_MS = 60000 -- a session is checked again after that
 local limit, count, left = 0, 0, 0
 
 local function hit(key, max)
-  max = tonumber(max)
-  if max == 0 then
-    return false
-  end
   local n = redis.call('INCR', key)
   local ms = 60000
   if n == 1 then
@@ -32,46 +27,47 @@ local function hit(key, max)
 end
 
 -- Tells this life of Redis from the one before. A new one is made when a flush took it.
-local function marker()
-  local m = redis.call('GET', KEYS[5])
+local function marker(now)
+  local m = redis.call('GET', 'portal:marker')
   if not m then
-    local now = redis.call('TIME')
     m = now[1] .. '.' .. now[2]
-    redis.call('SET', KEYS[5], m)
+    redis.call('SET', 'portal:marker', m)
   end
   return m
 end
 
-if hit(KEYS[1], ARGV[1]) then
+if ARGV[1] ~= '0' and hit(KEYS[1], tonumber(ARGV[1])) then
   return {OVER, 0, limit, count, left}
 end
 
-local session = ARGV[3] == '1' and redis.call('HMGET', KEYS[3], 'u', 'c') or {}
+local session = KEYS[3] ~= '' and redis.call('HMGET', KEYS[3], 'u', 'c') or {}
 local user = session[1]
 if not user then
-  local unknown = ARGV[3] == '1' and redis.call('EXISTS', KEYS[4]) == 0
   local max = tonumber(ARGV[2])
+  local unknown = KEYS[3] ~= '' and
+    redis.call('EXISTS', 'portal:ended:' .. KEYS[3]:match('^portal:session:(.*)$')) == 0
   -- Whoever has used up the budget of the dead is not worth a look at PostgreSQL.
   if unknown and (max == 0 or tonumber(redis.call('GET', KEYS[2]) or 0) < max) then
-    return {MISSING, 0, limit, count, left, false, marker()}
+    return {MISSING, 0, limit, count, left, marker(redis.call('TIME'))}
   end
-  local over = hit(KEYS[2], max)
+  local over = max > 0 and hit(KEYS[2], max)
   return {over and OVER or DEAD, 0, limit, count, left}
 end
 
-if ARGV[4] ~= '' and hit('portal:rate:' .. ARGV[4] .. ':' .. user, ARGV[5]) then
+if ARGV[3] ~= '' and hit('portal:rate:' .. ARGV[3] .. ':' .. user, tonumber(ARGV[4])) then
   return {OVER, user, limit, count, left}
+end
+local now = redis.call('TIME')
+local old = now[1] * 1000 + now[2] / 1000 - session[2] > CHECKED_MS
+if ARGV[5] == '' and not old then
+  return {LIVE, user, limit, count, left}
 end
 -- A value that was kept under another generation, or none ("-"), is none.
 local with, generation = false, false
-if ARGV[6] ~= '' then
-  local name = 'portal:' .. ARGV[6] .. ':'
+if ARGV[5] ~= '' then
+  local name = 'portal:' .. ARGV[5] .. ':'
   local kept = redis.call('MGET', name .. user, name .. 'all')
   generation = kept[2] or '0'
   with = kept[1] and kept[1]:match('^' .. generation .. ' (.*)$') or false
 end
-local now = redis.call('TIME')
-if now[1] * 1000 + now[2] / 1000 - session[2] > tonumber(ARGV[7]) then
-  return {OLD, user, limit, count, left, with, marker(), generation}
-end
-return {LIVE, user, limit, count, left, with, false, generation}
+return {old and OLD or LIVE, user, limit, count, left, old and marker(now), with, generation}

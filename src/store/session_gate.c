@@ -17,8 +17,7 @@
 #include "base/config.h"
 #include "gen/schema.h"
 
-#define RECHECK_MS 60000
-#define LOOKS      3 /* beyond that the stores are too restless to answer */
+#define LOOKS 3 /* beyond that the stores are too restless to answer */
 
 enum gate_state {
 	GATE_OVER, /* in the order of gate.lua */
@@ -98,8 +97,8 @@ static enum err gate_decode(struct task *t, const struct redis_value *v, void *o
 	f->out->user_id = redis_i64(redis_at(v, 1));
 	if (f->out->rate.max == 0 || (rate.max && (rate.over || rate.left < f->out->rate.left)))
 		f->out->rate = rate; /* an earlier look has counted others */
-	f->out->with = arena_str(a, redis_str(redis_at(v, 5)));
-	f->seat.marker = arena_str(a, redis_str(redis_at(v, 6)));
+	f->seat.marker = arena_str(a, redis_str(redis_at(v, 5)));
+	f->out->with = arena_str(a, redis_str(redis_at(v, 6)));
 	f->out->generation = arena_str(a, redis_str(redis_at(v, 7)));
 	return OK;
 }
@@ -112,16 +111,15 @@ static void gate_look(struct task *t)
 
 	limit_key(t, &a, &ask->address);
 	limit_key(t, &a, &ask->dead);
-	redis_key(t, &a, "portal:session:" STR_FMT, STR_ARG(f->seat.hash));
-	redis_key(t, &a, "portal:ended:" STR_FMT, STR_ARG(f->seat.hash));
-	redis_key(t, &a, "portal:marker");
+	if (ask->has_token)
+		redis_key(t, &a, "portal:session:" STR_FMT, STR_ARG(f->seat.hash));
+	else
+		redis_key(t, &a, "%s", "");
 	redis_arg_i64(t, &a, ask->address.key.p ? ask->address.max : 0);
 	redis_arg_i64(t, &a, ask->dead.key.p ? ask->dead.max : 0);
-	redis_arg(&a, ask->has_token ? STR("1") : STR("0"));
 	redis_arg(&a, ask->user_tier && ask->user_max ? str_of(ask->user_tier) : STR(""));
 	redis_arg_i64(t, &a, ask->user_max);
 	redis_arg(&a, ask->with ? str_of(ask->with) : STR(""));
-	redis_arg_i64(t, &a, RECHECK_MS);
 	redis_eval(t, &redis_scripts[SCRIPT_GATE], &a, gate_decode, f, gate_looked);
 }
 
