@@ -1,7 +1,8 @@
 // Contract section 1: codes, verification, bot codes.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { assertError, randomAddress, randomPlatformId, sessionOf, startPortal } from './harness.js';
+import pg from 'pg';
+import { assertError, pgOptions, randomAddress, randomPlatformId, sessionOf, startPortal, until } from './harness.js';
 
 let portal;
 // Limits that other tests are about are off here; this file sends much from few addresses.
@@ -42,7 +43,9 @@ test('a new person signs in: request, bot fetch, verify, me', async () => {
 
   const me = await portal.get('/v1/users/me', { cookie: sessionOf(r), from });
   assert.equal(me.status, 200);
-  assert.equal(me.body.id, r.body.id);
+  const { user_created: created, ...profile } = r.body;
+  assert.equal(created, true);
+  assert.deepEqual(me.body, profile);
   assert.equal(me.body.linked_platforms[0].platform_username, 'Niels');
   const unread = await portal.get('/v1/notifications/unread-count', { cookie: sessionOf(r), from });
   assert.deepEqual(unread.body, { unread: 1 }, 'the welcome notification');
@@ -147,6 +150,33 @@ test('two codes of one new identity at once make one account', async () => {
     assert.equal(won[0].body.id, won[1].body.id);
     assert.deepEqual(won.map((r) => r.body.user_created).sort(), [false, true]);
   }
+});
+
+test('an identity that goes while its login waits for the person is a new person', async () => {
+  const person = await portal.signIn();
+  const from = randomAddress();
+  const before = await portal.get('/v1/users/me', person);
+  await ask(person.platform_user_id, from);
+  const { code } = (await botCall('login-code', person.platform_user_id)).body;
+  const other = new pg.Client(pgOptions(portal.stores.databaseUrl));
+  await other.connect();
+  try {
+    await other.query('BEGIN');
+    await other.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [person.id]);
+    const verified = verify(code, from);
+    await until(async () => (await portal.stores.db.query(
+      `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%login(%'`)).rowCount === 1, 'the login to wait');
+    await other.query('DELETE FROM identities WHERE user_id = $1', [person.id]);
+    await other.query('COMMIT');
+    const r = await verified;
+    assert.equal(r.status, 200);
+    assert.equal(r.body.user_created, true);
+    assert.notEqual(r.body.id, person.id);
+  } finally {
+    await other.end();
+  }
+  const after = await portal.get('/v1/users/me', person);
+  assert.equal(after.body.last_activity_at, before.body.last_activity_at, 'what the login had begun is undone');
 });
 
 test('ten failures of an address close it for a while; others go on', async () => {
