@@ -88,28 +88,36 @@ static struct plan *plan_of(struct pg_conn *c, const struct pg_slot *q)
 
 /* ---- sending ---- */
 
-static void slot_send(struct pg_conn *c, struct pg_slot *q)
+/* False: the connection is no good. */
+static bool query_send(struct pg_conn *c, struct pg_slot *q)
 {
 	struct plan *plan = plan_of(c, q);
 	char numbered[80];
 	const char *name = q->stmt->name;
 
-	list_add_tail(&c->flight, &q->node);
-	c->in_flight++;
-	q->sent = clock_ns();
-	q->plan = plan->number;
+	if (q->stmt->planned)
+		return PQsendQueryParams(
+			c->link.db, q->stmt->sql, q->n, NULL, q->values, q->lengths, q->formats, 1);
 	q->prepares = !plan->prepared;
-	q->last = q->again = q->unprepared = q->stale = false;
+	plan->prepared = true;
 	if (plan->number > 0) {
 		snprintf(numbered, sizeof(numbered), "%s.%u", name, plan->number);
 		name = numbered;
 	}
+	return (!q->prepares || PQsendPrepare(c->link.db, name, q->stmt->sql, 0, NULL)) &&
+	       PQsendQueryPrepared(c->link.db, name, q->n, q->values, q->lengths, q->formats, 1);
+}
+
+static void slot_send(struct pg_conn *c, struct pg_slot *q)
+{
+	list_add_tail(&c->flight, &q->node);
+	c->in_flight++;
+	q->sent = clock_ns();
+	q->plan = plan_of(c, q)->number;
+	q->prepares = q->last = q->again = q->unprepared = q->stale = false;
 	if (!timer_is_set(&c->oldest))
 		timer_set(&c->oldest, pg.setup.timeout_ms);
-	plan->prepared = true;
-	if ((q->prepares && !PQsendPrepare(c->link.db, name, q->stmt->sql, 0, NULL)) ||
-		!PQsendQueryPrepared(
-			c->link.db, name, q->n, q->values, q->lengths, q->formats, 1)) {
+	if (!query_send(c, q)) {
 		pg_link_fail(&c->link, PQerrorMessage(c->link.db));
 		return;
 	}

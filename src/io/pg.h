@@ -1,10 +1,10 @@
 /* PostgreSQL: a few connections in pipeline mode, prepared statements, results in binary.
  *
  * Statements are declared with PG_STMT next to the function that uses them (store/ only); each is
- * prepared on a connection the first time it is used there. The reads of one loop turn on one
- * connection share one sync and one flush; when one fails, its neighbours are sent again one by
- * one. A write has a sync of its own: it is a transaction by itself. What checks and then acts is
- * one statement (CTE) or one SQL function.
+ * prepared on a connection the first time it is used there (PG_STMT_PLANNED: never). The reads of
+ * one loop turn on one connection share one sync and one flush; when one fails, its neighbours are
+ * sent again one by one. A write has a sync of its own: it is a transaction by itself. What checks
+ * and then acts is one statement (CTE) or one SQL function.
  *
  * Away: as in io/redis.h, but a connection that was up for a second is tried again at once.
  * statement_timeout is STORE_TIMEOUT_MS minus 100 (half of it up to 200). A connection that cannot
@@ -18,13 +18,19 @@ struct pg_stmt {
 	const char *name; /* also the prepared statement's name */
 	const char *sql;
 	enum op_kind kind;
+	bool planned;
 };
 /* static const statement, listed in one table of the program so that a test can EXPLAIN them all.
  * The section's name is no function's: to the assembler they would be the same symbol. gcc and
  * clang put no red zones into it. */
-#define PG_STMT(ident, kind_, sql_)                                                                \
-	static const struct pg_stmt ident __attribute__((section("pg_stmt_rows"), used,            \
-		aligned(8))) = {.name = #ident, .sql = (sql_), .kind = (kind_)}
+#define PG_STMT(ident, kind_, sql_) PG_ROW(ident, kind_, sql_, false)
+/* One whose filters may be left out ("$1 IS NULL OR …"): it is planned at each call, with its
+ * values. A plan that is right for all values would read all rows. */
+#define PG_STMT_PLANNED(ident, kind_, sql_) PG_ROW(ident, kind_, sql_, true)
+#define PG_ROW(ident, kind_, sql_, planned_)                                                       \
+	static const struct pg_stmt ident                                                          \
+		__attribute__((section("pg_stmt_rows"), used, aligned(8))) = {                     \
+			.name = #ident, .sql = (sql_), .kind = (kind_), .planned = (planned_)}
 const struct pg_stmt *pg_statements(size_t *count);
 
 struct pg_setup {

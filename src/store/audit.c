@@ -30,7 +30,7 @@ static void arg_id(struct task *t, struct pg_args *a, int64_t v) /* 0: NULL */
 
 /* At least one row, so that the total is there on a page past the end too. Without a filter the log
  * is not counted: it has no gaps. */
-PG_STMT(sql_audit_page, OP_READ,
+PG_STMT_PLANNED(sql_audit_page, OP_READ,
 	"WITH page AS (SELECT a.*" AUDIT_FOUND
 	" ORDER BY a.id DESC OFFSET $6::bigint LIMIT $7::bigint)"
 	" SELECT CASE WHEN coalesce($1::text, $2::text, $3::text, $4::text, $5::text) IS NULL"

@@ -110,12 +110,12 @@ void bot_by_id(struct task *t, int64_t id, struct bot *out, task_fn *next)
 	" AND v.permission_level >= 2 AND v.deleted_at IS NULL) AS admin)"
 
 /* At least one row, so that the total is there on a page past the end too. */
-PG_STMT(sql_bots_browse, OP_READ,
+PG_STMT_PLANNED(sql_bots_browse, OP_READ,
 	"WITH " VIEWER(
 		"$4") ","
 		      " found AS MATERIALIZED (SELECT b.id FROM bots b WHERE b.deleted_at IS NULL"
 		      "  AND (b.is_active OR (SELECT admin FROM viewer))"
-		      "  AND ($1::text IS NULL OR lower(b.name) LIKE lower($1::text))"
+		      "  AND ($1::text IS NULL OR has_part(b.name, $1::text))"
 		      "  AND ($2::bigint IS NULL OR b.owner_id = $2::bigint)"
 		      "  AND ($3::bigint IS NULL OR b.bot_type = $3::bigint)),"
 		      " page AS (SELECT id FROM found ORDER BY id OFFSET $5::bigint LIMIT "
@@ -130,7 +130,7 @@ void bots_browse(struct task *t, const struct bot_filter *f, struct bot_page *ou
 {
 	struct pg_args a = {0};
 
-	pg_arg_str(t, &a, f->q.p ? like_pattern(t, f->q) : STR_NULL);
+	pg_arg_str(t, &a, f->q);
 	bot_arg_id(t, &a, f->owner);
 	bot_arg_id(t, &a, f->type);
 	pg_arg_i64(t, &a, f->viewer);

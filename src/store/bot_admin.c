@@ -43,7 +43,7 @@ void bot_create(struct task *t, const struct bot_new *b, int64_t *id, task_fn *n
 }
 
 /* can_manage_bot as a condition: $1 the actor, $2 the level. */
-PG_STMT(sql_bots_managed, OP_READ,
+PG_STMT_PLANNED(sql_bots_managed, OP_READ,
 	"WITH found AS MATERIALIZED ("
 	" SELECT b.id FROM bots b LEFT JOIN users o ON o.id = b.owner_id"
 	"  WHERE b.deleted_at IS NULL AND ($2::bigint = 3 OR (NOT b.login"

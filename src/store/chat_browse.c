@@ -23,11 +23,10 @@ struct browse {
 	struct match_status match; /* of the viewer; their direct chat is in front of all */
 };
 
-/* $1: the viewer, $2: a pattern. */
-#define MATCHING                                                                                   \
-	"($2::text IS NULL OR lower(c.name) LIKE lower($2::text) OR c.slug LIKE lower($2::text))"
+/* $1: the viewer, $2: a part of the name or slug. */
+#define MATCHING "($2::text IS NULL OR has_part(chat_words(c.name, c.slug), $2::text))"
 
-PG_STMT(sql_chats_found, OP_READ,
+PG_STMT_PLANNED(sql_chats_found, OP_READ,
 	"SELECT c.id, CASE c.visibility WHEN 'official' THEN 1 ELSE 2 END, c.last_activity_at"
 	" FROM chats c WHERE c.visibility <> 'private' AND " MATCHING
 	" UNION ALL SELECT c.id, 0, c.last_activity_at FROM chats c WHERE c.visibility = 'private'"
@@ -149,7 +148,7 @@ void chats_browse(
 	f->out = out;
 	f->filter = *filter;
 	chat_arg_id(t, &a, viewer);
-	pg_arg_str(t, &a, filter->q.p ? like_pattern(t, filter->q) : STR_NULL);
+	pg_arg_str(t, &a, filter->q);
 	pg_query(t, &sql_chats_found, &a, decode_found, f, found);
 	if (viewer)
 		match_status(t, viewer, &f->match, found);
@@ -159,13 +158,12 @@ void chats_browse(
 
 /* can_administer_chat and chat_shown as a condition: $1 the actor, $2 the level. At least one row,
  * so that the total is there on a page past the end too. */
-PG_STMT(sql_chats_administered, OP_READ,
+PG_STMT_PLANNED(sql_chats_administered, OP_READ,
 	"WITH found AS MATERIALIZED (SELECT c.id FROM chats c LEFT JOIN users o ON o.id = "
 	"c.owner_id"
 	"  WHERE (c.visibility <> 'private' OR $2::bigint = 3 OR c.owner_id = $1::bigint"
 	"   OR coalesce(o.permission_level, 0) < $2::bigint)"
-	"  AND ($3::text IS NULL OR lower(c.name) LIKE lower($3::text)"
-	"   OR c.slug LIKE lower($3::text))),"
+	"  AND ($3::text IS NULL OR has_part(chat_words(c.name, c.slug), $3::text))),"
 	" page AS (SELECT id FROM found ORDER BY id OFFSET $4::bigint LIMIT $5::bigint)"
 	" SELECT " CHAT_COLUMNS ", (SELECT count(*) FROM found)"
 	" FROM (VALUES (1)) one (x) LEFT JOIN page p ON true LEFT JOIN chats c ON c.id = p.id"
@@ -214,7 +212,7 @@ void chats_administered(struct task *t, int64_t actor, int level, const struct c
 	out->viewer_level = level;
 	pg_arg_i64(t, &a, actor);
 	pg_arg_i64(t, &a, level);
-	pg_arg_str(t, &a, filter->q.p ? like_pattern(t, filter->q) : STR_NULL);
+	pg_arg_str(t, &a, filter->q);
 	pg_arg_i64(t, &a, filter->offset);
 	pg_arg_i64(t, &a, filter->limit);
 	pg_query(t, &sql_chats_administered, &a, decode_administered, f, administered_read);

@@ -34,17 +34,20 @@ struct settle {
 #define HELD_MS     10 /* how often it is looked whether the other is done */
 #define HELD_WAITS  200
 
-PG_STMT(sql_room_changes, OP_WRITE,
-	"WITH taken AS (UPDATE room_changes SET taken_at = now() WHERE id IN (SELECT w.id"
-	"   FROM room_changes w WHERE ($1::bigint IS NULL OR w.chat_id = $1::bigint)"
-	"    AND (w.taken_at IS NULL OR w.taken_at < now() - interval '5 s')"
-	"   ORDER BY w.id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"
-	"  RETURNING id, chat_id, user_id, reason, name)"
-	" SELECT d.id, d.chat_id, d.user_id, d.reason, d.name,"
-	" CASE WHEN d.reason = 'visibility' AND c.visibility = 'private'"
-	"  THEN concat_ws(' ', c.owner_id, (SELECT string_agg(m.user_id::text, ' ')"
-	"   FROM chat_members m WHERE m.chat_id = c.id)) END"
-	" FROM taken d LEFT JOIN chats c ON c.id = d.chat_id ORDER BY d.id");
+#define TAKE_CHANGES(of_)                                                                          \
+	"WITH taken AS (UPDATE room_changes SET taken_at = now() WHERE id = ANY (ARRAY(SELECT"     \
+	"   w.id FROM room_changes w WHERE " of_                                                   \
+	"    (w.taken_at IS NULL OR w.taken_at < now() - interval '5 s')"                          \
+	"   ORDER BY w.id LIMIT $1::bigint FOR UPDATE SKIP LOCKED))"                               \
+	"  RETURNING id, chat_id, user_id, reason, name)"                                          \
+	" SELECT d.id, d.chat_id, d.user_id, d.reason, d.name,"                                    \
+	" CASE WHEN d.reason = 'visibility' AND c.visibility = 'private'"                          \
+	"  THEN concat_ws(' ', c.owner_id, (SELECT string_agg(m.user_id::text, ' ')"               \
+	"   FROM chat_members m WHERE m.chat_id = c.id)) END"                                      \
+	" FROM taken d LEFT JOIN chats c ON c.id = d.chat_id ORDER BY d.id"
+
+PG_STMT(sql_room_changes, OP_WRITE, TAKE_CHANGES(""));
+PG_STMT(sql_room_changes_of, OP_WRITE, TAKE_CHANGES("w.chat_id = $2::bigint AND"));
 PG_STMT(sql_room_changes_forget, OP_WRITE,
 	"DELETE FROM room_changes WHERE id = ANY ($1::bigint[])");
 PG_STMT(sql_room_changes_release, OP_WRITE,
@@ -227,10 +230,12 @@ static void settle_look(struct task *t)
 	struct settle *f = task_frame(t);
 	struct pg_args a = {0};
 
-	chat_arg_id(t, &a, f->chat_id);
 	pg_arg_i64(t, &a, SETTLE_PAGE);
+	if (f->chat_id)
+		pg_arg_i64(t, &a, f->chat_id);
 	task_catch(t);
-	pg_query(t, &sql_room_changes, &a, decode_due, f, settle_read);
+	pg_query(t, f->chat_id ? &sql_room_changes_of : &sql_room_changes, &a, decode_due, f,
+		settle_read);
 }
 
 void chat_settle(struct task *t, int64_t chat_id, task_fn *next)

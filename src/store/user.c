@@ -167,8 +167,7 @@ void profile_by_name(struct task *t, struct str username, struct profile *out, t
 PG_STMT(sql_profile_search, OP_READ,
 	"WITH found AS MATERIALIZED ("
 	" SELECT u.id, u.username, u.avatar_source FROM users u"
-	"  WHERE u.deleted_at IS NULL AND (lower(u.username) LIKE lower($1::text) OR u.id = "
-	"$2::bigint)),"
+	"  WHERE u.deleted_at IS NULL AND (has_part(u.username, $1::text) OR u.id = $2::bigint)),"
 	" page AS (SELECT * FROM found f ORDER BY f.id IS DISTINCT FROM $2::bigint,"
 	"  lower(f.username) OFFSET $3::bigint LIMIT $4::bigint)"
 	" SELECT (SELECT count(*) FROM found), p.id, p.username, " AVATAR_OF(
@@ -190,30 +189,13 @@ static enum err decode_profile_page(struct task *t, const struct pg_rows *r, voi
 	return OK;
 }
 
-struct str like_pattern(struct task *t, struct str q)
-{
-	char *p = arena_alloc(task_arena(t), 2 * q.n + 2);
-	size_t n = 0;
-
-	p[n++] = '%';
-	for (size_t i = 0; i < q.n; i++) {
-		char c = q.p[i];
-
-		if (c == '%' || c == '_' || c == '\\')
-			p[n++] = '\\';
-		p[n++] = c;
-	}
-	p[n++] = '%';
-	return str_make(p, n);
-}
-
 void profile_search(struct task *t, struct str q, int64_t offset, int64_t limit,
 	struct profile_page *out, task_fn *next)
 {
 	struct pg_args a = {0};
 	int64_t id;
 
-	pg_arg_str(t, &a, like_pattern(t, q));
+	pg_arg_str(t, &a, q);
 	if (str_to_i64(q, &id))
 		pg_arg_i64(t, &a, id);
 	else

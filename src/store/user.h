@@ -80,7 +80,5 @@ void user_level(struct task *t, int64_t id, int *level, task_fn *next); /* USER_
 	"  WHERE a.user_id = " u ".id AND (" u ".avatar_source = '' OR a.platform = " u            \
 	".avatar_source) ORDER BY a.linked_at, a.platform LIMIT 1) END"
 #define DISCORD_AVATAR "https://cdn.discordapp.com/embed/avatars/"
-/* A pattern for LIKE that finds `q` anywhere. */
-struct str like_pattern(struct task *t, struct str q);
 
 #endif

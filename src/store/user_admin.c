@@ -18,16 +18,19 @@
 
 #define USERS_FOUND                                                                                \
 	" FROM users u WHERE u.deleted_at IS NULL"                                                 \
-	" AND ($1::text IS NULL OR lower(u.username) LIKE lower($1::text) OR u.id = $2::bigint)"   \
+	" AND ($1::text IS NULL OR has_part(u.username, $1::text) OR u.id = $2::bigint)"           \
 	" AND ($3::text IS NULL"                                                                   \
 	"  OR user_state(u.restriction, u.restricted_until) = $3::text)"                           \
 	" AND ($3::text IS NULL OR $3::text = 'active' OR u.restriction = $3::text)"               \
 	" AND ($4::bigint IS NULL OR u.permission_level = $4::bigint)"
 
-/* At least one row, so that the total is there on a page past the end too. */
-PG_STMT(sql_user_lines, OP_READ,
+/* At least one row, so that the total is there on a page past the end too. Without a filter it is
+ * known. */
+PG_STMT_PLANNED(sql_user_lines, OP_READ,
 	"WITH page AS (SELECT u.*" USERS_FOUND " ORDER BY u.id OFFSET $5::bigint LIMIT $6::bigint)"
-	" SELECT (SELECT count(*)" USERS_FOUND "), u.id, u.username, " AVATAR_OF(
+	" SELECT CASE WHEN coalesce($1::text, $3::text) IS NULL AND $4::bigint IS NULL"
+	"  THEN (SELECT s.n FROM statistics() s WHERE s.name = 'users')"
+	"  ELSE (SELECT count(*)" USERS_FOUND ") END, u.id, u.username, " AVATAR_OF(
 		"u") ", user_state(u.restriction, u.restricted_until), u.permission_level,"
 		     " subscription_now(u.subscription_level, u.subscription_expires_at), "
 		     "u.created_at,"
@@ -63,7 +66,7 @@ void user_list(struct task *t, const struct user_filter *f, struct user_lines *o
 	struct pg_args a = {0};
 	int64_t id;
 
-	pg_arg_str(t, &a, f->q.n ? like_pattern(t, f->q) : STR_NULL);
+	pg_arg_str(t, &a, f->q.n ? f->q : STR_NULL);
 	if (str_to_i64(f->q, &id))
 		pg_arg_i64(t, &a, id);
 	else

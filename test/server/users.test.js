@@ -124,6 +124,18 @@ test('profiles and search show the public fields only', async () => {
   assertError(await a.get('/v1/users/abc'), 400, 'ERR_INVALID_REQUEST');
 });
 
+test('every part of a name finds it, short or not of letters', async () => {
+  const person = await portal.signIn();
+  const name = `qX_.-${person.id}y`;
+  await update(person, { username: name });
+  const found = async (q) => (await person.get(`/v1/users/search?q=${encodeURIComponent(q)}&limit=100`)).body.users.some((u) => u.id === person.id);
+  for (let from = 0; from < name.length; from++) {
+    for (let to = from + 1; to <= name.length; to++) assert.ok(await found(name.slice(from, to)), name.slice(from, to));
+  }
+  assert.ok(await found(name.toUpperCase()));
+  for (const q of [`${name}y`, 'qx.', 'x.-', '_-']) assert.ok(!await found(q), q);
+});
+
 test('subscription as it counts now, with its history', async () => {
   const person = await portal.signIn();
   const none = await person.get('/v1/users/me/subscription');

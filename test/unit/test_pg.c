@@ -35,6 +35,11 @@ PG_STMT(q_clash, OP_WRITE, "SELECT test_pg.clash()");
 PG_STMT(q_star, OP_READ, "SELECT * FROM test_pg.wide");
 PG_STMT(q_forget, OP_WRITE, "DEALLOCATE ALL");
 PG_STMT(q_sleep, OP_READ, "SELECT 1::bigint FROM pg_sleep(5)");
+PG_STMT(q_prepared, OP_READ,
+	"SELECT count(*) FROM pg_prepared_statements WHERE name IN ('q_prepared', 'q_planned')"
+	" AND $1::bigint = 7");
+PG_STMT_PLANNED(q_planned, OP_READ,
+	"SELECT count(*) FROM pg_prepared_statements WHERE name = 'q_planned' AND $1::bigint = 7");
 PG_STMT(q_kill_self, OP_WRITE, "SELECT pg_terminate_backend(pg_backend_pid())");
 PG_STMT(q_kill_others, OP_WRITE,
 	"SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -241,7 +246,7 @@ static void test_statements_are_listed(void **state)
 		if (s[i].sql == q_late.sql)
 			assert_string_equal(s[i].name, "q_late");
 	}
-	assert_int_equal(found, 14);
+	assert_int_equal(found, 16);
 }
 
 static void test_scripts(void **state)
@@ -462,6 +467,23 @@ static void test_stale_plans(void **state)
 		assert_int_equal(c[i].got, i);
 }
 
+static void test_planned_is_never_prepared(void **state)
+{
+	struct call c[3 * CONNECTIONS];
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 3 * CONNECTIONS; i++)
+			call_start(
+				&c[i], i % 3 ? &q_planned : &q_prepared, i < CONNECTIONS ? 7 : 8);
+		assert_true(run_until(no_task));
+		for (int i = 0; i < 3 * CONNECTIONS; i++) {
+			assert_int_equal(c[i].err, OK);
+			assert_int_equal(c[i].got, i % 3 == 0 && i < CONNECTIONS);
+		}
+	}
+}
+
 static void test_slow_statement(void **state)
 {
 	struct call c;
@@ -582,6 +604,7 @@ int main(void)
 		TEST(test_commit_that_fails),
 		TEST(test_clash_is_tried_again),
 		TEST(test_stale_plans),
+		TEST(test_planned_is_never_prepared),
 		cmocka_unit_test_setup_teardown(test_slow_statement, begin_hasty, end),
 		TEST(test_loss),
 		TEST(test_detached_queries_run),
