@@ -118,15 +118,10 @@ static void bot_changed(struct task *t)
 		task_next(t, bot_look);
 }
 
-static struct person admin(const struct task *t)
-{
-	return (struct person){.id = caller(t)->user_id, .level = caller(t)->level};
-}
-
 static void bot_seen(struct task *t)
 {
 	const struct bot_action *f = task_frame(t);
-	struct person actor = admin(t);
+	struct person actor = caller_admin(t);
 	struct person owner = {.id = f->bot.owner_id, .level = f->bot.owner_level};
 
 	if (!can_manage_bot(actor, owner, f->bot.login))
@@ -176,7 +171,7 @@ static void update_act(struct task *t)
 {
 	struct bot_action *f = task_frame(t);
 
-	bot_update(t, admin(t), &f->bot, &f->edit, &f->done, bot_changed);
+	bot_update(t, caller_admin(t), &f->bot, &f->edit, &f->done, bot_changed);
 }
 
 void admin_bots_update(struct task *t)
@@ -207,7 +202,7 @@ static void rekey_act(struct task *t)
 	struct bot_action *f = task_frame(t);
 
 	bot_key_make(&f->key);
-	bot_rekey(t, admin(t), &f->bot, f->key.hash, &f->done, bot_changed);
+	bot_rekey(t, caller_admin(t), &f->bot, f->key.hash, &f->done, bot_changed);
 }
 
 void admin_bots_regenerate_key(struct task *t)
@@ -225,7 +220,7 @@ static void reset_act(struct task *t)
 {
 	struct bot_action *f = task_frame(t);
 
-	bot_reset(t, admin(t), &f->bot, &f->done, bot_changed);
+	bot_reset(t, caller_admin(t), &f->bot, &f->done, bot_changed);
 }
 
 void admin_bots_reset_stats(struct task *t)
@@ -243,7 +238,7 @@ static void delete_act(struct task *t)
 {
 	struct bot_action *f = task_frame(t);
 
-	bot_delete(t, admin(t), &f->bot, &f->done, bot_changed);
+	bot_delete(t, caller_admin(t), &f->bot, &f->done, bot_changed);
 }
 
 void admin_bots_delete(struct task *t)

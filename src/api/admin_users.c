@@ -12,11 +12,6 @@
 #include "store/moderation.h"
 #include "store/user_admin.h"
 
-static struct person admin(const struct task *t)
-{
-	return (struct person){.id = caller(t)->user_id, .level = caller(t)->level};
-}
-
 static void write_page(const struct task *t, struct json_out *j, int64_t total)
 {
 	json_ki64(j, "total", total);
@@ -82,7 +77,7 @@ void admin_users_get(struct task *t)
 {
 	struct str *text = task_frame_make(t, sizeof(*text));
 
-	user_dossier(t, in_i64(t, "id"), admin(t), text, dossier_read);
+	user_dossier(t, in_i64(t, "id"), caller_admin(t), text, dossier_read);
 }
 
 /* ---- acts ---- */

@@ -112,21 +112,16 @@ static void action_made(struct task *t)
 		action_look(t);
 }
 
-static struct person admin(const struct task *t)
-{
-	return (struct person){.id = caller(t)->user_id, .level = caller(t)->level};
-}
-
 static struct chat_by by_platform(const struct task *t)
 {
-	return (struct chat_by){.who = admin(t), .platform = true};
+	return (struct chat_by){.who = caller_admin(t), .platform = true};
 }
 
 static void action_seen(struct task *t)
 {
 	const struct chat_action *f = task_frame(t);
 	const struct chat *c = &f->seen.chat;
-	bool above = can_administer_chat(admin(t), c->visibility, chat_owner(c));
+	bool above = can_administer_chat(caller_admin(t), c->visibility, chat_owner(c));
 
 	if (above || (f->reads && chat_shown(c->visibility, false)))
 		f->act(t);

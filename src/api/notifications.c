@@ -152,7 +152,7 @@ void admin_notifications_send(struct task *t)
 	struct notification_new *n = task_frame_make(t, sizeof(*n));
 	const struct json *people = in_json(t, "user_ids");
 
-	*n = (struct notification_new){.by = caller(t)->user_id,
+	*n = (struct notification_new){.by = caller_admin(t),
 		.title = in_str(t, "title"),
 		.body = in_str(t, "body"),
 		.type = type_of(t)};
@@ -219,7 +219,7 @@ void admin_announcements_create(struct task *t)
 	if (in_has(t, "expires_at") && a->expires_at <= clock_us())
 		fail_field(t, "expires_at", STR("expires_at must be in the future"));
 	else
-		announcement_create(t, a, announced);
+		announcement_create(t, a, caller(t)->level, announced);
 }
 
 /* POST /v1/admin/announcements/{id}/delete: begin -> withdrawn */
@@ -237,5 +237,5 @@ static void withdrawn(struct task *t)
 void admin_announcements_delete(struct task *t)
 {
 	task_catch(t);
-	announcement_delete(t, caller(t)->user_id, in_i64(t, "id"), withdrawn);
+	announcement_delete(t, caller_admin(t), in_i64(t, "id"), withdrawn);
 }

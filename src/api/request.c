@@ -364,6 +364,11 @@ const struct caller *caller(const struct task *t)
 	return &request_of(t)->caller;
 }
 
+struct person caller_admin(const struct task *t)
+{
+	return (struct person){.id = caller(t)->user_id, .level = caller(t)->level};
+}
+
 struct str request_user_agent(const struct task *t)
 {
 	return request_of(t)->user_agent;

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "io/task.h"
+#include "rules/permission.h"
 
 enum who {
 	WHO_NOBODY,
@@ -34,6 +35,7 @@ struct caller {
 	int64_t bot_hourly; /* rate_limit_per_hour */
 };
 const struct caller *caller(const struct task *t);
+struct person caller_admin(const struct task *t); /* the person, where the route asks for a level */
 struct str request_user_agent(const struct task *t); /* at most 255 code points, valid UTF-8 */
 /* Of a GET: may the body be compressed, and the tag of what the client has (If-None-Match). */
 bool request_takes_gzip(const struct task *t);

@@ -101,7 +101,7 @@ void ctl_announcement_create(struct task *t)
 	if (ctl_int("--for", 0) > 0)
 		a->expires_at = clock_us() + ctl_int("--for", 0) * 1000000;
 	if (words_ok(t))
-		announcement_create(t, a, announced);
+		announcement_create(t, a, 0, announced);
 }
 
 /* ---- announcement list ---- */
@@ -134,5 +134,5 @@ static void deleted(struct task *t)
 
 void ctl_announcement_delete(struct task *t)
 {
-	announcement_delete(t, 0, ctl_int("ANNOUNCEMENT", 0), deleted);
+	announcement_delete(t, (struct person){0}, ctl_int("ANNOUNCEMENT", 0), deleted);
 }

@@ -67,13 +67,17 @@ void announcements_live(
 /* ---- making and deleting ---- */
 
 PG_STMT(sql_announcement_create, OP_WRITE,
-	COLUMNS " FROM announcement_create(nullif($1::bigint, 0), $2::text, $3::text, $4::text, "
-		"$5::timestamptz) a");
+	COLUMNS " FROM (SELECT WHERE acts_as(nullif($1::bigint, 0), $6::bigint)) held,"
+		" LATERAL announcement_create(nullif($1::bigint, 0), $2::text, $3::text, $4::text,"
+		"  $5::timestamptz) a");
 PG_STMT(sql_announcement_delete, OP_WRITE,
-	"SELECT announcement_delete(nullif($1::bigint, 0), $2::bigint)");
+	"SELECT d.done FROM (SELECT WHERE acts_as(nullif($1::bigint, 0), $3::bigint)) held,"
+	" LATERAL announcement_delete(nullif($1::bigint, 0), $2::bigint) d (done)");
 
 static enum err decode_created(struct task *t, const struct pg_rows *r, void *out)
 {
+	if (pg_count(r) == 0)
+		return ERR_ACCESS_DENIED;
 	*(struct announcement *)out = announcement_decode(t, r, 0);
 	return OK;
 }
@@ -91,7 +95,7 @@ static void created(struct task *t)
 	event_send(t, e, task_return);
 }
 
-void announcement_create(struct task *t, struct announcement *a, task_fn *next)
+void announcement_create(struct task *t, struct announcement *a, int level, task_fn *next)
 {
 	struct creating *f = task_call(t, sizeof(*f), next);
 	struct pg_args args = {0};
@@ -102,6 +106,7 @@ void announcement_create(struct task *t, struct announcement *a, task_fn *next)
 	pg_arg_str(t, &args, a->item.body);
 	pg_arg_str(t, &args, a->item.type);
 	pg_arg_time(t, &args, a->expires_at);
+	pg_arg_i64(t, &args, level);
 	pg_query(t, &sql_announcement_create, &args, decode_created, a, created);
 }
 
@@ -109,14 +114,17 @@ static enum err decode_deleted(struct task *t, const struct pg_rows *r, void *ou
 {
 	(void)t;
 	(void)out;
+	if (pg_count(r) == 0)
+		return ERR_ACCESS_DENIED;
 	return pg_bool(r, 0, 0) ? OK : ERR_NOT_FOUND;
 }
 
-void announcement_delete(struct task *t, int64_t by, int64_t id, task_fn *next)
+void announcement_delete(struct task *t, struct person by, int64_t id, task_fn *next)
 {
 	struct pg_args a = {0};
 
-	pg_arg_i64(t, &a, by);
+	pg_arg_i64(t, &a, by.id);
 	pg_arg_i64(t, &a, id);
+	pg_arg_i64(t, &a, by.level);
 	pg_query(t, &sql_announcement_delete, &a, decode_deleted, NULL, next);
 }

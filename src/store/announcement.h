@@ -22,9 +22,10 @@ void announcements_live(struct task *t, int64_t offset, int64_t limit,
 	struct announcement_list *out, task_fn *next);
 
 /* Writes it with its audit entry and tells everyone who is connected (announcement:new). *a: in,
- * who, title, body, type, expires_at; out, all of it. */
-void announcement_create(struct task *t, struct announcement *a, task_fn *next);
-/* `by` 0: the command line. NOT_FOUND. */
-void announcement_delete(struct task *t, int64_t by, int64_t id, task_fn *next);
+ * who, title, body, type, expires_at; out, all of it. ACCESS_DENIED: they no longer have that
+ * level. */
+void announcement_create(struct task *t, struct announcement *a, int level, task_fn *next);
+/* `by` 0: the command line. NOT_FOUND, ACCESS_DENIED. */
+void announcement_delete(struct task *t, struct person by, int64_t id, task_fn *next);
 
 #endif

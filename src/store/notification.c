@@ -122,10 +122,10 @@ void notification_tell(struct task *t, int64_t id, task_fn *next)
 /* ---- sending ---- */
 
 PG_STMT(sql_notifications_send, OP_WRITE,
-	"SELECT outcome, rows, created_at FROM notifications_send(nullif($1::bigint, 0), "
-	"$2::bigint[], "
-	"$3::text,"
-	" $4::text, $5::text)");
+	"SELECT s.outcome, s.rows, s.created_at"
+	" FROM (SELECT WHERE acts_as(nullif($1::bigint, 0), $6::bigint)) held,"
+	" LATERAL notifications_send(nullif($1::bigint, 0), $2::bigint[], $3::text, $4::text,"
+	"  $5::text) s");
 
 struct sending {
 	struct notification item;
@@ -136,6 +136,8 @@ static enum err decode_sending(struct task *t, const struct pg_rows *r, void *ou
 {
 	struct sending *f = out;
 
+	if (pg_count(r) == 0)
+		return ERR_ACCESS_DENIED;
 	if (!str_eq(pg_text(r, 0, 0), STR("ok")))
 		return ERR_USER_NOT_FOUND;
 	f->rows = pg_text_copy(t, r, 0, 1);
@@ -157,12 +159,13 @@ void notification_add(struct task *t, const struct notification_new *n, task_fn 
 	struct pg_args a = {0};
 
 	f->item = (struct notification){
-		.created_by = n->by, .title = n->title, .body = n->body, .type = n->type};
-	pg_arg_i64(t, &a, n->by);
+		.created_by = n->by.id, .title = n->title, .body = n->body, .type = n->type};
+	pg_arg_i64(t, &a, n->by.id);
 	pg_arg_i64s(t, &a, n->users, n->count);
 	pg_arg_str(t, &a, n->title);
 	pg_arg_str(t, &a, n->body);
 	pg_arg_str(t, &a, n->type);
+	pg_arg_i64(t, &a, n->by.level);
 	pg_query(t, &sql_notifications_send, &a, decode_sending, f, sent);
 }
 

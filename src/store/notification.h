@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "io/task.h"
+#include "rules/permission.h"
 
 #define UNREAD_CACHE_SECONDS 15
 #define UNREAD_QUIET_MS      (2 * TASK_DEADLINE_MS)
@@ -34,13 +35,13 @@ void notification_tell(struct task *t, int64_t id, task_fn *next);
 /* ---- sending ---- */
 
 struct notification_new {
-	int64_t by;           /* 0: the command line */
+	struct person by;     /* id 0: the command line */
 	const int64_t *users; /* NULL: everyone */
 	size_t count;
 	struct str title, body, type;
 };
-/* Writes them with their audit entry, and tells. USER_NOT_FOUND: one of them is no account, and
- * nobody is notified. */
+/* Writes them with their audit entry, and tells; or nobody is notified. USER_NOT_FOUND: one of them
+ * is no account. ACCESS_DENIED: `by` no longer has that level. */
 void notification_add(struct task *t, const struct notification_new *n, task_fn *next);
 
 /* ---- reading ---- */

@@ -189,6 +189,29 @@ test('who may notify, whom, and what is said', async () => {
   }
 });
 
+test('who is demoted meanwhile sends nothing any more', async () => {
+  const { announcement } = (await admin.post('/v1/admin/announcements', { title: 'Stays', body: '' })).body;
+  for (const [call, body] of [
+    ['notifications', { user_ids: 'all', title: 'Too late', body: '' }], ['notifications', { user_ids: [anna.id], title: 'Too late', body: '' }],
+    ['announcements', { title: 'Too late', body: '' }], [`announcements/${announcement.id}/delete`, {}],
+  ]) {
+    const late = await portal.withLevel('admin');
+    assert.equal((await late.get('/v1/admin/health')).status, 200); // the promotion has dropped the session from Redis
+    const from = portal.logs.length;
+    // Behind the gate and the look at the level.
+    const answer = late.post(`/v1/admin/${call}`, body, { headers: { 'x-portal-fault': 'hold:1' } });
+    await portal.logged((l) => l.message === 'a task is held' && portal.logs.indexOf(l) >= from);
+    await portal.ctl(['user', 'promote', String(late.id), '--level', 'moderator']);
+    await portal.get('/livez', { headers: { 'x-portal-fault': 'release' } });
+    assertError(await answer, 403, 'ERR_ACCESS_DENIED');
+    const { rowCount } = await portal.db.query("SELECT FROM audit_log WHERE actor_id = $1", [late.id]);
+    assert.equal(rowCount, 0);
+  }
+  assert.notEqual((await newest(anna)).title, 'Too late');
+  assert.deepEqual((await portal.get('/v1/announcements')).body.announcements, [announcement]);
+  await admin.post(`/v1/admin/announcements/${announcement.id}/delete`);
+});
+
 test('people by id: each once, all or nobody, with an audit entry', async () => {
   const [a, b] = [await portal.signIn(), await portal.signIn()];
   assertError(await admin.post('/v1/admin/notifications', { user_ids: [a.id, 999999999], title: 't', body: 'b' }), 404, 'ERR_USER_NOT_FOUND');
