@@ -1,5 +1,5 @@
 -- Ends a search (keys: match_try.lua).
--- ARGV 1 user, 2 reason: dequeued; expired (only if it is due: expired without a socket, or away for too long); gone (the
+-- ARGV 1 user, 2 reason: dequeued; expired (only if it is due: never had a socket, or away for too long); gone (the
 --      account is closed: no search of theirs begins for 10 s), 3 expiry (ms)
 -- Answer: {1: it was ended, 0: not, the direct chat they are in or nil}
 local user, reason = ARGV[1], ARGV[2]
@@ -9,14 +9,15 @@ local key = 'portal:match:person:' .. user
 if reason == 'gone' then
   redis.call('SET', 'portal:match:closed:' .. user, '', 'PX', 10000)
 end
-local t = redis.call('HMGET', key, 't', 'u', 'a')
+local t = redis.call('HMGET', key, 't', 'u', 'a', 'h')
 if not t[1] then
   return {0, redis.call('GET', 'portal:match:chat:' .. user)}
 end
 if reason == 'expired' then
   local over, lost = tonumber(t[2]) <= now, t[3] and tonumber(t[3]) <= now
   local here = redis.call('EXISTS', 'portal:sockets:' .. user) == 1
-  if over and here then -- kept alive
+  if over and (here or t[4] == '1' and not lost) then -- kept alive; who is away has the grace
+    over = false
     local again = string.format('%.0f', now + ARGV[3])
     redis.call('HSET', key, 'u', again)
     redis.call('ZADD', 'portal:match:until', again, user)

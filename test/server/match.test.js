@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connectKeys } from './keys_client.js';
-import { assertError, connect, startPortal, startProcess, stopProcess, until } from './harness.js';
+import { assertError, connect, send, startPortal, startProcess, stopProcess, until } from './harness.js';
 
 const FIRST_CHAT = 7_700_000_000_000; // ids of chats that nothing else looks like
 const IDLE = { state: 'idle', interests: [], queued_at: null, expires_at: null, chat: null };
@@ -225,6 +225,32 @@ describe('searching', () => {
     await until(async () => (await status(a)).state === 'idle', 'the place to be lost');
     assert.equal((await status(b)).state, 'searching');
     await leave(b);
+  });
+
+  test('expiry is for who never had a socket; who had one keeps the place for the grace', async () => {
+    const own = await start({ MATCH_EXPIRY: '1', MATCH_DISCONNECT_GRACE: '60' });
+    const [a, b] = await Promise.all([own.signIn(), own.signIn()]);
+    const s = await connect(own, a);
+    await Promise.all([searches(a, newTag()), searches(b, newTag())]);
+    s.close();
+    await until(async () => (await own.redis.zscore('portal:match:away', a.id)) !== null, 'the absence to be seen');
+    await until(async () => (await status(b)).state === 'idle', 'the end of who never came');
+    const stays = await status(a);
+    assert.equal(stays.state, 'searching');
+    const back = await connect(own, a);
+    await until(async () => Date.parse((await status(a)).expires_at) > Date.parse(stays.expires_at), 'another time of a search');
+    back.close();
+
+    // That grace, too, has time left when a server starts.
+    await until(async () => (await own.redis.zscore('portal:match:away', a.id)) !== null, 'the absence to be seen');
+    await stopProcess(own);
+    await own.redis.zadd('portal:match:away', Date.now() - 1, a.id);
+    await own.redis.hset(`portal:match:person:${a.id}`, 'a', Date.now() - 1);
+    const again = await startProcess(own.stores, { MATCH_TICK: '20', MATCH_EXPIRY: '1' });
+    await until(async () => Number(await own.redis.zscore('portal:match:away', a.id)) > Date.now() + 5000, 'the grace to be given anew');
+    assert.equal((await send(again, 'GET', '/v1/portal/match/status', { cookie: a.token, from: a.from })).body.state, 'searching');
+    await stopProcess(again);
+    await own.stores.release();
   });
 
   test('the blocked are not paired, whoever blocked; a block lifted they are', async () => {

@@ -344,8 +344,10 @@ int64_t step_drop(int p, const char *reason)
 	if (strcmp(reason, "expired") == 0) {
 		bool over = me->until <= redis_ms, lost = me->away && me->away <= redis_ms;
 
-		if (over && connected(p))
+		if (over && (connected(p) || (me->had && !lost))) {
 			me->until = redis_ms + EXPIRY_MS;
+			over = false;
+		}
 		if (connected(p) || !(over || lost)) {
 			want("drop: not due", answer(0), 0);
 			told_compare();
@@ -464,6 +466,9 @@ void step_started(void)
 			if (c->missed[side])
 				expect_left(c, side, c->grace[side]);
 		}
+	for (int p = 1; p <= m.people; p++)
+		if (m.p[p].away && m.p[p].away < redis_ms + STARTED_MS)
+			m.p[p].away = redis_ms + STARTED_MS;
 	told_compare();
 }
 
