@@ -20,7 +20,7 @@ end
 if since < 0 then
   since = tonumber(redis.call('GET', KEYS[2]) or 'inf')
 end
-if since == math.huge then
+if since == math.huge or before:match('^0+%-0+$') then -- Redis takes no id before the first
   return {entries, 0, gap, cursor}
 end
 

@@ -168,6 +168,8 @@ test('history is paged both ways and keeps the newest', async () => {
   assert.deepEqual(await list(`?limit=5&after=${kept[10]}`), kept.slice(11, 16));
   assert.deepEqual(await list(`?after=${ids[3]}&limit=2`), kept.slice(0, 2));
   assert.deepEqual(await list(`?after=${kept[49]}`), []);
+  assert.deepEqual(await list('?before=0-0'), [], 'nothing comes before the first id there can be');
+  assert.deepEqual(await list('?after=0-0&limit=2'), kept.slice(0, 2));
   for (const q of ['before=7', 'after=x', 'after=1-2-3', `after=(${kept[0]}`]) {
     assertError(await bob.get(at(chat, `history?${q}`)), 400, 'ERR_INVALID_REQUEST', /must be a message id$/);
   }
