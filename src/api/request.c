@@ -312,13 +312,13 @@ static void on_request(struct exchange *x, const struct http_request *r)
 	q->x = x;
 	q->started_ns = clock_ns();
 	q->method = r->method;
-	q->api = str_starts(r->path, STR("/v1/"));
 	q->origin = cors_listed(r);
 	request_correlate(q, r);
 	q->caller.level = -1;
 	client_address(peer, r, &q->caller.addr);
 	router_find(r->method, r->path, &m);
 	q->route = m.route;
+	q->api = str_starts(m.route ? str_of(m.route->path) : r->path, STR("/v1/"));
 	if (r->method == HTTP_OPTIONS) {
 		request_preflight(q, &m);
 		return;

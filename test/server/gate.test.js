@@ -177,6 +177,7 @@ test('a code is bound to the address behind the proxy, a forged header does not 
 test('answers under /v1 are not stored', async () => {
   assert.equal((await portal.get('/v1/version')).headers['cache-control'], 'no-store');
   assert.equal((await portal.get('/v1/users/me')).headers['cache-control'], 'no-store');
+  assert.equal((await portal.get('/%761/users/me')).headers['cache-control'], 'no-store', 'however the path is written');
 });
 
 test('lists: offset and limit out of range are a 400 that names the field', async () => {
