@@ -19,11 +19,15 @@ struct reading {
 	struct str sentence;
 };
 
+/* What a client reads of a field. */
+static const char *name_of(const struct field *f)
+{
+	return strcmp(f->name, "*") == 0 ? "body" : f->name;
+}
+
 static bool bad(struct reading *r, const char *rest)
 {
-	const char *name = strcmp(r->field->name, "*") == 0 ? "body" : r->field->name;
-
-	r->sentence = arena_printf(r->arena, "%s %s", name, rest);
+	r->sentence = arena_printf(r->arena, "%s %s", name_of(r->field), rest);
 	return false;
 }
 
@@ -309,7 +313,7 @@ bool fields_read(struct arena *a, const struct route *route, const struct str *p
 			ok = from_body(&r, body, out);
 		}
 		if (!ok) {
-			*why = (struct field_fault){f->name, r.sentence};
+			*why = (struct field_fault){name_of(f), r.sentence};
 			return false;
 		}
 	}

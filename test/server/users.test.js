@@ -62,6 +62,9 @@ test('preferences: an object of the client\'s own, replaced whole, bounded', asy
   await set({ b: 1 });
   assert.deepEqual((await person.get('/v1/users/me/preferences')).body, { b: 1 });
   assertError(await set('[1]'), 400, 'ERR_INVALID_REQUEST');
+  const none = await set('');
+  assertError(none, 400, 'ERR_INVALID_REQUEST', 'body is required');
+  assert.equal(none.body.field, 'body');
   assertError(await set({ big: 'x'.repeat(17_000) }), 400, 'ERR_INVALID_REQUEST');
   assertError(await set(Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`k${i}`, i]))), 400, 'ERR_INVALID_REQUEST');
   assert.deepEqual((await person.get('/v1/users/me/preferences')).body, { b: 1 }, 'bad input changes nothing');
