@@ -126,16 +126,21 @@ void notifications_read_each(struct task *t)
 }
 
 /* POST /v1/admin/notifications: begin -> sent */
+struct sending {
+	struct notification_new n;
+	int64_t people;
+};
+
 static void sent(struct task *t)
 {
-	const struct notification_new *n = task_frame(t);
+	const struct sending *f = task_frame(t);
 	struct json_out *j = reply_json(t);
 
 	json_obj(j);
 	json_kstr(j, "message", STR("Notification sent"));
 	json_key(j, "people");
-	if (n->users)
-		json_i64(j, (int64_t)n->count);
+	if (f->n.users)
+		json_i64(j, f->people);
 	else
 		json_null(j);
 	json_end(j);
@@ -149,7 +154,8 @@ static struct str type_of(const struct task *t)
 
 void admin_notifications_send(struct task *t)
 {
-	struct notification_new *n = task_frame_make(t, sizeof(*n));
+	struct sending *f = task_frame_make(t, sizeof(*f));
+	struct notification_new *n = &f->n;
 	const struct json *people = in_json(t, "user_ids");
 
 	*n = (struct notification_new){.by = caller_admin(t),
@@ -163,7 +169,7 @@ void admin_notifications_send(struct task *t)
 			ids[n->count++] = json_to_i64(it.value);
 		n->users = ids;
 	}
-	notification_add(t, n, sent);
+	notification_add(t, n, &f->people, sent);
 }
 
 /* ---- announcements ---- */

@@ -24,7 +24,7 @@ static struct str type_given(void)
 struct sending {
 	struct notification_new n;
 	struct str rest; /* names to come */
-	int64_t *ids;
+	int64_t *ids, people;
 };
 
 static void sent(struct task *t)
@@ -35,7 +35,7 @@ static void sent(struct task *t)
 	json_obj(j);
 	json_key(j, "to");
 	if (f->n.users)
-		json_i64(j, (int64_t)f->n.count);
+		json_i64(j, f->people);
 	else
 		json_z(j, "all");
 	json_kstr(j, "title", f->n.title);
@@ -48,7 +48,7 @@ static void resolve_next(struct task *t)
 	struct sending *f = task_frame(t);
 
 	if (!f->rest.p)
-		notification_add(t, &f->n, sent);
+		notification_add(t, &f->n, &f->people, sent);
 	else if (f->n.count == PEOPLE_MAX)
 		ctl_fail(t, "--to takes %d people at most, or all", PEOPLE_MAX);
 	else

@@ -51,8 +51,12 @@ struct end_sessions {
 
 static void ended(struct task *t)
 {
-	struct end_sessions *f = task_frame(t);
+	const struct end_sessions *f = task_frame(t);
 
+	if (f->ended == 0 && ctl_has("--suffix")) {
+		ctl_fail(t, "Session not found");
+		return;
+	}
 	json_obj(ctl_json());
 	json_ki64(ctl_json(), "ended", f->ended);
 	json_end(ctl_json());

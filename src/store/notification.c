@@ -130,6 +130,7 @@ PG_STMT(sql_notifications_send, OP_WRITE,
 struct sending {
 	struct notification item;
 	struct str rows;
+	int64_t *people;
 };
 
 static enum err decode_sending(struct task *t, const struct pg_rows *r, void *out)
@@ -141,6 +142,8 @@ static enum err decode_sending(struct task *t, const struct pg_rows *r, void *ou
 	if (!str_eq(pg_text(r, 0, 0), STR("ok")))
 		return ERR_USER_NOT_FOUND;
 	f->rows = pg_text_copy(t, r, 0, 1);
+	for (struct str rest = f->rows; rest.p; (*f->people)++)
+		str_cut(&rest, ' ');
 	f->item.created_at = pg_time(r, 0, 2);
 	return OK;
 }
@@ -153,11 +156,14 @@ static void sent(struct task *t)
 	tell(t, f->rows, &f->item, told);
 }
 
-void notification_add(struct task *t, const struct notification_new *n, task_fn *next)
+void notification_add(
+	struct task *t, const struct notification_new *n, int64_t *people, task_fn *next)
 {
 	struct sending *f = task_call(t, sizeof(*f), next);
 	struct pg_args a = {0};
 
+	*people = 0;
+	f->people = people;
 	f->item = (struct notification){
 		.created_by = n->by.id, .title = n->title, .body = n->body, .type = n->type};
 	pg_arg_i64(t, &a, n->by.id);

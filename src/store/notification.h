@@ -40,9 +40,11 @@ struct notification_new {
 	size_t count;
 	struct str title, body, type;
 };
-/* Writes them with their audit entry, and tells; or nobody is notified. USER_NOT_FOUND: one of them
- * is no account. ACCESS_DENIED: `by` no longer has that level. */
-void notification_add(struct task *t, const struct notification_new *n, task_fn *next);
+/* Writes them with their audit entry, and tells; or nobody is notified. *people: how many, each
+ * once (everyone is one). USER_NOT_FOUND: one of them is no account. ACCESS_DENIED: `by` no longer
+ * has that level. */
+void notification_add(
+	struct task *t, const struct notification_new *n, int64_t *people, task_fn *next);
 
 /* ---- reading ---- */
 

@@ -216,7 +216,7 @@ test('people by id: each once, all or nobody, with an audit entry', async () => 
   const [a, b] = [await portal.signIn(), await portal.signIn()];
   assertError(await admin.post('/v1/admin/notifications', { user_ids: [a.id, 999999999], title: 't', body: 'b' }), 404, 'ERR_USER_NOT_FOUND');
   assert.equal(await unread(a), 1);
-  await notify([a.id, b.id, a.id], { title: 'Both', body: 'two\nlines' });
+  assert.deepEqual(await notify([a.id, b.id, a.id], { title: 'Both', body: 'two\nlines' }), { message: 'Notification sent', people: 2 });
   assert.deepEqual([await unread(a), await unread(b)], [2, 2]);
   const item = await newest(a);
   assert.deepEqual([item.title, item.body, item.type, item.created_by], ['Both', 'two\nlines', 'info', admin.id]);

@@ -58,6 +58,8 @@ test('sessions: listed without secrets, ended one by one or all; destructive one
   assert.deepEqual(await portal.ctl(['session', 'end', '--user', String(person.id), '--suffix', person.token.slice(-6), '--yes', '--json']), { ended: 1 });
   assert.equal((await person.get('/v1/users/me')).status, 401, 'at once');
   assert.equal((await second.get('/v1/users/me')).status, 200);
+  const gone = await run(['session', 'end', '--user', String(person.id), '--suffix', person.token.slice(-6), '--yes']);
+  assert.deepEqual([gone.code, gone.stderr], [1, 'portalctl: Session not found\n']);
   const all = await run(['session', 'end', '--user', String(person.id), '--all', '--yes']);
   assert.equal(all.code, 0, all.stderr);
   assert.equal((await second.get('/v1/users/me')).status, 401);
