@@ -89,6 +89,8 @@ void ctl_print_line(struct str line);
 
 /* print.c: `text` is JSON. */
 void ctl_print(struct str text, bool as_json);
+/* All that was printed has arrived; else says so on stderr. */
+bool ctl_printed(void);
 
 /* ---- from the table (describe.c) ---- */
 void describe_help(struct buf *out, const struct ctl_command *only); /* NULL: all */

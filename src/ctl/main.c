@@ -251,6 +251,8 @@ int main(int argc, char **argv)
 	log_flush_all();
 	if (ctl.exit_code == EXIT_DONE)
 		ctl_print(buf_view(&ctl.out), ctl_is_json());
+	if (!ctl_printed())
+		ctl.exit_code = EXIT_FAILED;
 	buf_free(&ctl.out);
 	config_free();
 	arena_drain();

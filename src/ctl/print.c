@@ -1,6 +1,8 @@
 /* A command's JSON as text: an array of objects as a table with a heading, an object as names and
  * values, anything else as it is. Colours only on a terminal. */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -145,4 +147,12 @@ void ctl_print(struct str text, bool as_json)
 	else
 		print_object(&a, v, STR(""), name_width(v));
 	arena_release(&a);
+}
+
+bool ctl_printed(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	fprintf(stderr, "portalctl: standard output: %s\n", strerror(errno));
+	return false;
 }

@@ -205,7 +205,7 @@ static _Noreturn void print_and_exit(struct buf *out, int code)
 {
 	fwrite(out->p, 1, out->n, stdout);
 	buf_free(out);
-	exit(fflush(stdout) == 0 ? code : EXIT_FAILED);
+	exit(ctl_printed() ? code : EXIT_FAILED);
 }
 
 /* Takes the options that every command has out of argv; returns what is left of argc. */

@@ -48,6 +48,14 @@ test('help of each command tells its options; a wrong word ends with 2', async (
   assert.match((await run(PORTALCTL, ['user', 'promote', '1', '--level', 'king'])).stderr, /user moderator admin owner/);
 });
 
+test('what cannot be written is no success', async () => {
+  for (const words of ['--help', '--man', 'config check', 'completion bash']) {
+    const r = await run('sh', ['-c', `"$0" ${words} > /dev/full`, PORTALCTL], { DATABASE_URL: 'postgresql:///x', REDIS_URL: 'redis://127.0.0.1' });
+    assert.equal(r.code, 1, words);
+    assert.equal(r.stderr, 'portalctl: standard output: No space left on device\n');
+  }
+});
+
 test('completion: commands, then their words, options and values', async () => {
   const all = await commands();
   const first = new Set(all.map((c) => c.name.split(' ')[0]));
