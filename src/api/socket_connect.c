@@ -124,8 +124,7 @@ static void on_check(struct timer *timer)
 
 static bool refusal_lasts(enum err e)
 {
-	return e == ERR_AUTH_REQUIRED || e == ERR_INVALID_API_KEY || e == ERR_TOO_MANY_SOCKETS ||
-	       e == ERR_RATE_LIMITED;
+	return e == ERR_AUTH_REQUIRED || e == ERR_INVALID_API_KEY || e == ERR_TOO_MANY_SOCKETS;
 }
 
 void socket_refuse(sio_id id, enum err e)

@@ -98,6 +98,21 @@ test('handshakes are limited by address', async () => {
   await stopProcess(p);
 });
 
+test('the limit of handshakes holds over all processes, and who is over it comes back by itself', async () => {
+  const env = { ...limits, RATE_LIMIT_HANDSHAKE: '2' };
+  const [p, q] = [await startProcess(portal.stores, env), await startProcess(portal.stores, env)];
+  const alice = await portal.signIn();
+  const sockets = [await connect(p, alice), await connect(p, alice)];
+  const s = await connect(q, alice, { wait: false });
+  const refusals = [];
+  s.on('connect_error', (e) => refusals.push(e.data)); // the stock client would stay away
+  await new Promise((closed) => s.io.once('close', closed));
+  assert.deepEqual(refusals, []);
+  close(...sockets, s);
+  await stopProcess(p);
+  await stopProcess(q);
+});
+
 test('the eleventh socket of a session is refused, in all processes together', async () => {
   const alice = await portal.signIn();
   const sockets = [];
