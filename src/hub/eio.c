@@ -411,6 +411,12 @@ void eio_send_shared(struct eio *e, const struct eio_shared *m)
 	eio_gauge(e);
 }
 
+void eio_expect(const struct eio *e)
+{
+	if (e->ws)
+		ws_expect(e->ws);
+}
+
 void eio_shared_free(struct eio_shared *m)
 {
 	if (m->frame)

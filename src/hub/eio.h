@@ -88,6 +88,7 @@ struct eio_shared {
 struct buf *eio_share_begin(struct eio_shared *m); /* append the data, then eio_share_end */
 void eio_share_end(struct eio_shared *m);
 void eio_send_shared(struct eio *e, const struct eio_shared *m);
+void eio_expect(const struct eio *e); /* conn_expect */
 void eio_shared_free(struct eio_shared *m);
 
 /* Ends the session; what was sent before is still delivered. Idempotent. */

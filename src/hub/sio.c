@@ -189,6 +189,12 @@ void sio_send(struct sio_socket *s, const struct eio_shared *m)
 	sio_counts.emitted++;
 }
 
+void sio_expect(const struct sio_socket *s)
+{
+	if (s)
+		eio_expect(eio_of(s->client));
+}
+
 /* ---- coming and going ---- */
 
 bool sio_accept(sio_id id, void *data)

@@ -97,6 +97,11 @@ void ws_send_frame(struct ws *w, struct frame *f)
 		conn_write_frame(w->c, f);
 }
 
+void ws_expect(const struct ws *w)
+{
+	conn_expect(w->c);
+}
+
 /* The first to close decides the code. */
 static void close_send(struct ws *w, uint16_t code, struct str reason)
 {

@@ -61,6 +61,7 @@ void ws_send_binary(struct ws *w, struct str bytes);
 /* One message for many: encoded once, with one reference (frame_unref when all have been sent). */
 struct frame *ws_frame(bool text, struct str payload);
 void ws_send_frame(struct ws *w, struct frame *f);
+void ws_expect(const struct ws *w); /* conn_expect */
 /* The close handshake: sends a close frame and ends the connection when the peer's arrives, or
  * after WS_CLOSE_MS. Idempotent. To drop a connection without it: conn_close(ws_conn(w), reason).
  */

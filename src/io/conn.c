@@ -62,6 +62,8 @@ struct conn {
 	struct flight *flight; /* the write under way: the first flight->n bytes of the wire */
 	struct list dirty;
 	uint32_t soft, hard;
+	struct tls *tls; /* NULL: plain */
+	int fd;
 	uint8_t state, reason;
 	bool reading : 1, paused : 1;
 	bool backed_up : 1; /* a write was pending since the queue was last empty */
@@ -75,7 +77,6 @@ struct conn {
 		void *data;
 		const struct conn_ops *owner; /* of a TLS connection that is shaking hands */
 	};
-	struct tls *tls;    /* NULL: plain */
 	struct ready ready; /* hands up what was kept */
 	struct timer timer;
 	void (*on_timeout)(struct conn *c);
@@ -298,10 +299,8 @@ static bool reset_waits(const struct conn *c)
 {
 	int error = 0;
 	socklen_t n = sizeof(error);
-	uv_os_fd_t fd;
 
-	return uv_fileno(&c->uv.handle, &fd) != 0 ||
-	       getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0;
+	return getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0;
 }
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
@@ -406,13 +405,10 @@ static void flight_begin(struct conn *c)
 static ssize_t conn_send(const struct conn *c, const uv_buf_t *bufs, unsigned count)
 {
 	struct msghdr m = {.msg_iov = (struct iovec *)bufs, .msg_iovlen = count};
-	uv_os_fd_t fd;
 	ssize_t n;
 
-	if (uv_fileno(&c->uv.handle, &fd) != 0)
-		return UV_EBADF;
-	n = count == 1 ? send(fd, bufs->base, bufs->len, MSG_NOSIGNAL)
-		       : sendmsg(fd, &m, MSG_NOSIGNAL);
+	n = count == 1 ? send(c->fd, bufs->base, bufs->len, MSG_NOSIGNAL)
+		       : sendmsg(c->fd, &m, MSG_NOSIGNAL);
 	if (n < 0)
 		return errno == EAGAIN || errno == ENOBUFS ? UV_EAGAIN : -errno;
 	return n;
@@ -447,6 +443,13 @@ size_t conn_queued(const struct conn *c)
 	if (!c->flight)
 		return n;
 	return n - c->flight->n + uv_stream_get_write_queue_size(&c->uv.stream);
+}
+
+/* Two lines of the cache hold what sending touches. */
+void conn_expect(const struct conn *c)
+{
+	__builtin_prefetch(c);
+	__builtin_prefetch(&c->fd);
 }
 
 static void conn_wrote(struct conn *c)
@@ -488,9 +491,7 @@ static void throttle_update(struct conn *c)
 
 static void linger_begin(struct conn *c)
 {
-	uv_os_fd_t fd;
-
-	if (c->ended || uv_fileno(&c->uv.handle, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+	if (c->ended || shutdown(c->fd, SHUT_WR) != 0) {
 		conn_kill(c);
 		return;
 	}
@@ -531,8 +532,10 @@ static void on_turn(struct turn_hook *h)
 	struct list *n;
 
 	(void)h;
-	while ((n = list_pop(&conns.dirty)) != NULL)
+	while ((n = list_pop(&conns.dirty)) != NULL) {
+		conn_expect(LIST_ITEM(conns.dirty.next, struct conn, dirty)); /* the next, if any */
 		conn_settle(LIST_ITEM(n, struct conn, dirty));
+	}
 	outq_turn();
 }
 
@@ -592,6 +595,7 @@ void conn_accept(int fd, const struct addr *peer, const struct conn_ops *ops, bo
 	c->ops = secure ? &shaking_ops : ops;
 	if (secure)
 		c->owner = ops;
+	c->fd = fd;
 	c->peer = *peer;
 	c->soft = SOFT_DEFAULT;
 	c->hard = HARD_DEFAULT;

@@ -65,6 +65,8 @@ void frame_unref(struct frame *f);
 void conn_write(struct conn *c, const void *p, size_t n); /* copied */
 void conn_write_frame(struct conn *c, struct frame *f);   /* takes a reference of its own */
 size_t conn_queued(const struct conn *c);                 /* bytes not yet taken by the kernel */
+/* It is about to be written to: the processor fetches it meanwhile. For loops over many. */
+void conn_expect(const struct conn *c);
 void conn_close(struct conn *c, enum conn_reason r);
 bool conn_closing(const struct conn *c);
 /* Pause: input is not called (reading goes on up to one buffer, then stops). Resume calls it from

@@ -163,6 +163,7 @@ static struct seg *seg_append(struct outq *q, size_t cap)
 		s = pool->free;
 		pool->free = s->next;
 		pool->count--;
+		__builtin_prefetch(pool->free); /* whoever writes next */
 	} else {
 		s = must(malloc(sizeof(*s) + cap));
 	}
