@@ -413,7 +413,7 @@ void eio_send_shared(struct eio *e, const struct eio_shared *m)
 
 void eio_expect(const struct eio *e)
 {
-	if (e->ws)
+	if (!eio_ending(e) && e->ws)
 		ws_expect(e->ws);
 }
 

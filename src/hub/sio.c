@@ -191,7 +191,7 @@ void sio_send(struct sio_socket *s, const struct eio_shared *m)
 
 void sio_expect(const struct sio_socket *s)
 {
-	if (s)
+	if (s && s->state != SIO_ST_ENDED)
 		eio_expect(eio_of(s->client));
 }
 

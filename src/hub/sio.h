@@ -89,7 +89,7 @@ struct sio_socket;
 struct sio_socket *sio_socket_of(sio_id s);
 /* eio_shared_free when all have it. s: may be NULL, or at its end: nothing is sent. */
 void sio_send(struct sio_socket *s, const struct eio_shared *m);
-void sio_expect(const struct sio_socket *s); /* conn_expect; s may be NULL */
+void sio_expect(const struct sio_socket *s); /* conn_expect; s as in sio_send */
 
 /* Emits and waits for the ack: `fn` is called once, with NULL when none came in time or the socket
  * went; its slices live until return. */
