@@ -1,5 +1,5 @@
-/* The first page of the directory, as every socket gets it behind CONNECT: read and written once
- * for all that come while the one before is under way.
+/* The first page of the directory, as every socket gets it behind CONNECT: read once for all that
+ * come while the one before is under way, and written once for all of them who manage none of it.
  *
  *   directory_read -> waiting … reader: read_next (takes who waits) -> chats_browse -> read_done
  *     -> theirs, and again while somebody waits
@@ -7,7 +7,8 @@
  * Who comes while it is read waits for the next: what they are told is no older than their asking.
  *
  * Lifetime: a waiter outlives its task; it is freed when it was served, or with the reader. To
- * change what stands in the page: read_done. */
+ * change what stands in the page: page_write. */
+#include "api/chat_look.h"
 #include "api/socket.h"
 #include "api/writers.h"
 #include "store/chat.h"
@@ -19,6 +20,7 @@
 struct waiter {
 	struct op op;
 	struct list node;
+	struct person viewer;
 	struct str *out;
 };
 
@@ -28,18 +30,18 @@ static struct {
 } directory = {.waiting = {&directory.waiting, &directory.waiting},
 	.served = {&directory.served, &directory.served}};
 
-static void waiters_end(struct list *waiters, enum err e, struct str page)
+static void waiter_end(struct waiter *w, enum err e)
+{
+	op_end(&w->op, e);
+	free(w);
+}
+
+static void waiters_fail(struct list *waiters, enum err e)
 {
 	struct list *n;
 
-	while ((n = list_pop(waiters)) != NULL) {
-		struct waiter *w = LIST_ITEM(n, struct waiter, node);
-
-		if (w->op.task && e == OK)
-			*w->out = arena_str(task_arena(w->op.task), page);
-		op_end(&w->op, e);
-		free(w);
-	}
+	while ((n = list_pop(waiters)) != NULL)
+		waiter_end(LIST_ITEM(n, struct waiter, node), e);
 }
 
 static void read_begin(void);
@@ -53,19 +55,52 @@ static void read_over(struct task *t)
 	task_end(t);
 }
 
-static void read_done(struct task *t)
+static bool manages(struct person viewer, const struct chat *c)
 {
-	const struct chat_list *list = task_frame(t);
-	struct buf b = {0};
+	return can_manage_chat(viewer, c->visibility, chat_owner(c));
+}
+
+static bool manages_any(struct person viewer, const struct chat_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (manages(viewer, &list->rows[i]))
+			return true;
+	return false;
+}
+
+/* Without [ and ]. */
+static struct str page_write(struct buf *b, const struct chat_list *list, struct person viewer)
+{
 	struct json_out j;
 
-	json_out_init(&j, &b);
+	b->n = 0;
+	json_out_init(&j, b);
 	json_arr(&j);
 	for (size_t i = 0; i < list->count; i++)
-		write_chat(&j, &list->rows[i], false);
+		write_chat(&j, &list->rows[i], manages(viewer, &list->rows[i]));
 	json_end(&j);
-	waiters_end(&directory.served, OK, str_make(b.p + 1, b.n - 2)); /* without [ and ] */
-	buf_free(&b);
+	return str_make(b->p + 1, b->n - 2);
+}
+
+static void read_done(struct task *t)
+{
+	static const struct person nobody = {0, LEVEL_NONE};
+	const struct chat_list *list = task_frame(t);
+	struct buf shared = {0}, own = {0};
+	struct str page = page_write(&shared, list, nobody);
+	struct list *n;
+
+	while ((n = list_pop(&directory.served)) != NULL) {
+		struct waiter *w = LIST_ITEM(n, struct waiter, node);
+
+		if (w->op.task)
+			*w->out = arena_str(task_arena(w->op.task),
+				manages_any(w->viewer, list) ? page_write(&own, list, w->viewer)
+							     : page);
+		waiter_end(w, OK);
+	}
+	buf_free(&shared);
+	buf_free(&own);
 	read_over(t);
 }
 
@@ -81,7 +116,7 @@ static void read_next(struct task *t)
 
 static void read_failed(struct task *t, const struct fault *f)
 {
-	waiters_end(&directory.served, f->err, STR_NULL);
+	waiters_fail(&directory.served, f->err);
 	read_over(t);
 }
 
@@ -91,8 +126,8 @@ static void read_ended(struct task *t)
 	if (directory.reader != t)
 		return;
 	directory.reader = NULL;
-	waiters_end(&directory.served, ERR_UNAVAILABLE, STR_NULL);
-	waiters_end(&directory.waiting, ERR_UNAVAILABLE, STR_NULL);
+	waiters_fail(&directory.served, ERR_UNAVAILABLE);
+	waiters_fail(&directory.waiting, ERR_UNAVAILABLE);
 }
 
 static void read_begin(void)
@@ -102,12 +137,13 @@ static void read_begin(void)
 	directory.reader = task_new("directory", &ops, NULL, sizeof(struct chat_list), read_next);
 }
 
-void directory_read(struct task *t, struct str *out, task_fn *next)
+void directory_read(struct task *t, struct person viewer, struct str *out, task_fn *next)
 {
 	struct waiter *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		PANIC("out of memory");
+	w->viewer = viewer;
 	w->out = out;
 	op_begin(t, &w->op, OP_READ, next);
 	list_add_tail(&directory.waiting, &w->node);

@@ -67,8 +67,9 @@ void socket_gone(struct socket *s); /* hub/sio says so */
 void socket_refuse(sio_id id, enum err e);
 
 /* ---- directory.c ---- */
-/* An operation of t: the first page of the directory, JSON values with commas between them. */
-void directory_read(struct task *t, struct str *out, task_fn *next);
+/* An operation of t: the first page of the directory as the viewer sees it, JSON values with commas
+ * between them. */
+void directory_read(struct task *t, struct person viewer, struct str *out, task_fn *next);
 
 /* ---- presence.c ---- */
 void presence_setup(void);

@@ -215,8 +215,11 @@ static void listed(struct task *t)
 
 static void browse(struct task *t)
 {
+	const struct socket *s = task_subject(t);
 	struct connect *f = task_frame(t);
-	directory_read(t, &f->directory, listed);
+	struct person viewer = {s->caller.user_id, f->mine.viewer_level};
+
+	directory_read(t, viewer, &f->directory, listed);
 }
 
 static void seated(struct task *t)

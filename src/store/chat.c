@@ -104,11 +104,14 @@ void rooms_online(
 
 /* ---- a person's own ---- */
 
+/* At least one row, for the level. */
 PG_STMT(sql_chats_of, OP_READ,
-	"SELECT " CHAT_COLUMNS " FROM (SELECT id FROM chats WHERE owner_id = $1::bigint"
+	"SELECT " CHAT_COLUMNS ", v.permission_level FROM users v LEFT JOIN"
+	" ((SELECT id FROM chats WHERE owner_id = $1::bigint"
 	"  UNION SELECT j.chat_id FROM chat_members j JOIN chats p ON p.id = j.chat_id"
 	"   WHERE j.user_id = $1::bigint AND p.visibility = 'private') mine"
-	" JOIN chats c ON c.id = mine.id LEFT JOIN users o ON o.id = c.owner_id"
+	" JOIN chats c ON c.id = mine.id LEFT JOIN users o ON o.id = c.owner_id) ON true"
+	" WHERE v.id = $1::bigint AND v.deleted_at IS NULL"
 	" ORDER BY c.last_activity_at DESC, c.id DESC");
 
 /* chats_of -> chats_read -> chats_counted */
@@ -121,7 +124,11 @@ static enum err decode_chats(struct task *t, const struct pg_rows *r, void *out)
 {
 	struct chat_list *list = out;
 
-	list->count = (size_t)pg_count(r);
+	*list = (struct chat_list){.viewer_level = LEVEL_NONE};
+	if (pg_count(r) == 0)
+		return OK; /* the account is gone */
+	list->viewer_level = level_decode(r, 0, CHAT_COLUMN_COUNT);
+	list->count = pg_null(r, 0, 0) ? 0 : (size_t)pg_count(r);
 	list->rows = arena_array(task_arena(t), struct chat, list->count);
 	for (size_t i = 0; i < list->count; i++)
 		chat_decode(t, r, (int)i, &list->rows[i]);

@@ -31,7 +31,7 @@ struct chat_list {
 	int64_t total;    /* chats_browse */
 	int viewer_level; /* of who asked, as of now; LEVEL_NONE: nobody */
 };
-/* Those the person owns, and the private ones joined; the latest active first. */
+/* Those the person owns, and the private ones joined, the latest active first; and their level. */
 void chats_of(struct task *t, int64_t user_id, struct chat_list *out, task_fn *next);
 
 struct chat_filter {

@@ -58,6 +58,17 @@ test('connects by cookie and by auth.session; chat:list comes first', async () =
   }
 });
 
+test('chat:list tells the configuration to those who manage a chat, whoever else asks at that moment', async () => {
+  const [owner, admin, user] = [await portal.signIn(), await portal.withLevel('admin'), await portal.signIn()];
+  const room = await publicChat();
+  await portal.db.query('UPDATE chats SET owner_id = $2 WHERE id = $1', [room, owner.id]);
+  const sockets = await Promise.all([owner, user, admin, user].map((person) => connect(portal, person)));
+  const lists = await Promise.all(sockets.map((s) => s.next('chat:list')));
+  const config = { wipe_preset: '24h', history_visible: true };
+  assert.deepEqual(lists.map(({ chats }) => chats.find((c) => c.id === room).config), [config, undefined, config, undefined]);
+  close(...sockets);
+});
+
 test('connects over long-polling and upgrades', async () => {
   const alice = await portal.signIn();
   const s = await connect(portal, alice, { transports: ['polling', 'websocket'] });
