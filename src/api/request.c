@@ -281,10 +281,11 @@ static void fault_drop(struct task *t)
 void fault_inject(struct task *t, struct str how, void (*drop)(struct task *t))
 {
 	struct str kind = how.p ? str_cut(&how, ':') : STR_NULL;
+	struct str number = how.p ? str_cut(&how, ' ') : STR_NULL;
 	enum task_fault_kind fault = TASK_FAULT_NONE;
 	int64_t k = 0;
 
-	if (!how.p || !str_to_i64(how, &k) || k < 0)
+	if (!number.p || !str_to_i64(number, &k) || k < 0)
 		return;
 	if (str_eq(kind, STR("drop")))
 		fault = TASK_FAULT_DROP;
@@ -294,7 +295,10 @@ void fault_inject(struct task *t, struct str how, void (*drop)(struct task *t))
 		fault = TASK_FAULT_DEADLINE;
 	else if (str_eq(kind, STR("hold")))
 		fault = TASK_FAULT_HOLD;
-	task_fault_inject(t, fault, (unsigned)k, drop);
+	if (how.p)
+		task_fault_next(how, fault, (unsigned)k);
+	else
+		task_fault_inject(t, fault, (unsigned)k, drop);
 }
 #endif
 

@@ -69,7 +69,8 @@ void correlation_make(char out[37]); /* a fresh id */
 /* Test builds: `how`, "drop:K", "fail:K", "deadline:K" or "hold:K", is what befalls the K-th
  * operation of a task (io/task.h); drop: how its client leaves. NULL p: nothing. A request says it
  * in a header; an event in the member FAULT_MEMBER of its data; a CONNECT in the header of its
- * handshake. A request whose header says "release" lets the oldest held task go on. */
+ * handshake. "fail:K NAME" befalls the next task of that name instead. A request whose header says
+ * "release" lets the oldest held task go on. */
 #define FAULT_HEADER "X-Portal-Fault"
 #define FAULT_MEMBER "portal_fault"
 void fault_inject(struct task *t, struct str how, void (*drop)(struct task *t));

@@ -52,6 +52,13 @@ struct task {
 
 static struct list tasks = {&tasks, &tasks};
 static struct task_stats stats;
+#ifdef PORTAL_FAULTS
+static struct {
+	char name[32]; /* "": nothing */
+	enum task_fault_kind kind;
+	unsigned k;
+} fault_next;
+#endif
 
 static struct frame *frame_push(struct task *t, size_t size)
 {
@@ -240,6 +247,12 @@ struct task *task_new(const char *name, const struct task_ops *ops, void *subjec
 	ready_add(&t->ready);
 	stats.started++;
 	stats.alive++;
+#ifdef PORTAL_FAULTS
+	if (strcmp(name, fault_next.name) == 0) {
+		task_fault_inject(t, fault_next.kind, fault_next.k, NULL);
+		*fault_next.name = '\0';
+	}
+#endif
 	return t;
 }
 
@@ -429,6 +442,15 @@ void task_fault_inject(
 	t->inject = kind;
 	t->inject_at = k;
 	t->drop = drop;
+}
+
+void task_fault_next(struct str name, enum task_fault_kind kind, unsigned k)
+{
+	ASSERT(kind != TASK_FAULT_DROP && name.n < sizeof(fault_next.name));
+	memcpy(fault_next.name, name.p, name.n);
+	fault_next.name[name.n] = '\0';
+	fault_next.kind = kind;
+	fault_next.k = k;
 }
 
 void task_release(void)

@@ -125,6 +125,8 @@ enum task_fault_kind {
 };
 void task_fault_inject(
 	struct task *t, enum task_fault_kind kind, unsigned k, void (*drop)(struct task *t));
+/* The same for the next task of that name, which no client starts: all but drop. */
+void task_fault_next(struct str name, enum task_fault_kind kind, unsigned k);
 void task_release(void);                      /* the oldest task that is held goes on */
 unsigned task_op_count(const struct task *t); /* operations begun so far */
 #endif
