@@ -63,10 +63,16 @@ static enum err check_listen(struct check *k)
 		return OK;
 	}
 	host_split(s, &host, &port);
+	if (str_eq(host, STR("localhost"))) {
+		host = STR("127.0.0.1");
+		k->c->listen =
+			arena_printf(k->memory, STR_FMT ":" STR_FMT, STR_ARG(host), STR_ARG(port));
+	}
 	if (!port_valid(port, 0) || !addr_parse(host, &a) ||
 		(str_find(host, ':') >= 0 && host.p[0] != '['))
 		return REFUSE(k,
-			"LISTEN must be a numeric address and a port, as 127.0.0.1:8080 or "
+			"LISTEN must be a numeric address, or localhost, and a port, as "
+			"127.0.0.1:8080 or "
 			"[::]:8080, or unix:/path, not \"%.64s\"",
 			s.p);
 	k->loopback = addr_is_loopback(&a);

@@ -168,22 +168,24 @@ static void listens(const char *listen, bool local)
 
 static void listen_forms(void **state)
 {
-	static const char *const bad[] = {"", "8080", ":8080", "localhost:8080", "127.0.0.1",
-		"127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:08x", "::1:8080",
-		"[::1]", "[127.0.0.1]:80", "unix:", "unix:relative", "1.2.3.4:+80",
+	static const char *const bad[] = {"", "8080", ":8080", "localhost:", "example:80",
+		"127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:08x",
+		"::1:8080", "[::1]", "[127.0.0.1]:80", "unix:", "unix:relative", "1.2.3.4:+80",
 		"1.2.3.4:000080"};
 
 	(void)state;
 	listens("127.0.0.1:0", true);
 	listens("127.9.9.9:8080", true);
+	listens("localhost:8080", true);
+	assert_true(str_eq(config.listen, STR("127.0.0.1:8080")));
 	listens("[::1]:8080", true);
 	listens("0.0.0.0:8080", false);
 	listens("[::]:65535", false);
 	listens("192.168.1.1:80", false);
 	listens("unix:/run/portal.sock", false);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		stops("LISTEN must be a numeric address and a port", {"LISTEN", bad[i]},
-			{"SECRET_KEY", KEY32});
+		stops("LISTEN must be a numeric address, or localhost, and a port",
+			{"LISTEN", bad[i]}, {"SECRET_KEY", KEY32});
 }
 
 static void unsafe_starts(void **state)
