@@ -2,7 +2,7 @@
 -- the one who waits longest of those they may meet. Two people leave every queue and get their chat in
 -- this one step, or nothing of it happens.
 --
---   portal:match:person:{user}   ticket: t tags ("any", or sorted, parted by spaces), q place (of portal:match:seq),
+--   portal:match:person:{user}   ticket: t tags ("any", or parted by spaces), q place (of portal:match:seq),
 --                                s since when they have been there without a break (ms), c queued at and u expires
 --                                at (ms), p how chats show them (JSON), b whom either side has blocked (" id id "),
 --                                h '1': has had a socket, a: away, the place is lost then (ms)

@@ -11,8 +11,9 @@
 #define INTERESTS_LEN (INTERESTS_MAX * (INTEREST_MAX + 1)) /* room for a normalised text */
 
 bool interest_ok(struct str tag);
-/* As the matcher takes them: sorted, no two alike, parted by spaces; "any" alone when one of them
- * is. A view of `text` or a literal; STR_NULL when there are too many or too few, or one is no tag.
+/* As the matcher takes them: in the order given, no two alike, parted by spaces; "any" alone when
+ * one of them is. A view of `text` or a literal; STR_NULL when there are too many or too few, or
+ * one is no tag.
  */
 struct str interests_text(const struct str *tags, size_t count, char text[INTERESTS_LEN]);
 

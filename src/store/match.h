@@ -31,7 +31,7 @@ struct match_status {
 };
 void match_status(struct task *t, int64_t user_id, struct match_status *out, task_fn *next);
 
-/* tags: sorted, no two alike, parted by spaces, or "any" (rules/interest.h).
+/* tags: no two alike, parted by spaces, or "any" (rules/interest.h).
  * MATCH_ALREADY_SEARCHING, MATCH_SLOT_LIMIT (in a direct chat), AUTH_REQUIRED (the account is gone
  * or closed). */
 void match_enqueue(

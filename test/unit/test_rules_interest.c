@@ -27,10 +27,10 @@ static void several(void **state)
 		const char *in[4], *out;
 	} cases[] = {
 		{{"music"}, "music"},
-		{{"music", "art"}, "art music"},
-		{{"cats", "cat", "art"}, "art cat cats"},
+		{{"music", "art"}, "music art"},
+		{{"cats", "cat", "art"}, "cats cat art"},
 		{{"art", "art", "art"}, "art"},
-		{{"zoo", "art", "zoo"}, "art zoo"},
+		{{"zoo", "art", "zoo"}, "zoo art"},
 		{{"abcdefghijkl", "bbcdefghijkl", "cbcdefghijkl"},
 			"abcdefghijkl bbcdefghijkl cbcdefghijkl"},
 		{{"any"}, "any"},
