@@ -122,6 +122,9 @@ static void command_failed(struct task *t, const struct fault *f)
 	else if (f->err == ERR_UNAVAILABLE)
 		fprintf(stderr,
 			"portalctl: a store does not answer; portalctl doctor tells which\n");
+	else if (f->err == ERR_INTERNAL)
+		fprintf(stderr, "portalctl: a store refused it; portalctl doctor tells whether the "
+				"schema is this version's\n");
 	else
 		fprintf(stderr, "portalctl: %s\n", err_sentence(f->err));
 	task_end(t);

@@ -126,6 +126,9 @@ test('chats: made, listed, shown, destroyed under the eyes of who is inside', as
 
 test('migrate: twice is once, a changed file is refused', async () => {
   const stores = await makeStores();
+  const early = await run(['user', 'list'], { DATABASE_URL: stores.databaseUrl });
+  assert.equal(early.code, 1);
+  assert.match(early.stderr, /^portalctl: a store refused it; portalctl doctor/);
   assert.ok((await portalctl(stores, ['migrate', '--json'])).applied > 0);
   assert.equal((await portalctl(stores, ['migrate', '--json'])).applied, 0);
   await stores.db.query("UPDATE schema_migrations SET hash = 'other'");
