@@ -226,7 +226,7 @@ static void on_tick(struct timer *timer)
 	static const struct task_ops ops = {.failed = round_failed, .ended = round_ended};
 
 	timer_set(timer, config.match_tick);
-	if (!redis_is_up())
+	if (!redis_is_up() || !pg_is_up())
 		started = false; /* nobody could come back: as at the start */
 	if (busy || !redis_is_up() || !pg_is_up())
 		return;

@@ -10,7 +10,7 @@ import { ownStores } from './own_stores.js';
 
 const env = {
   STORE_TIMEOUT_MS: '600', RATE_LIMIT_LOGIN: '0', RATE_LIMIT_AUTH: '0', RATE_LIMIT_PUBLIC: '0', RATE_LIMIT_BOT: '0', RATE_LIMIT_HEALTH: '0',
-  RATE_LIMIT_HANDSHAKE: '0', RATE_LIMIT_EVENTS: '0', MESSAGE_RATE: '0', MESSAGE_RATE_CHAT: '0',
+  RATE_LIMIT_HANDSHAKE: '0', RATE_LIMIT_EVENTS: '0', MATCH_GRACE: '1', MESSAGE_RATE: '0', MESSAGE_RATE_CHAT: '0',
 };
 let stores, portal, other;
 const talkers = [];
@@ -186,4 +186,28 @@ test('PostgreSQL is away at CONNECT: the transport closes, the client tries agai
   assert.deepEqual(refusals.filter((e) => e.data), [], 'no CONNECT_ERROR');
   socket.close();
   await Promise.all([ready(portal), ready(other)]);
+});
+
+test('PostgreSQL is away for longer than the grace of a direct chat: there is time to return', async () => {
+  const [a, b] = await Promise.all([1, 2].map(async () => talker(portal, await portal.signIn())));
+  const found = [a, b].map((x) => new Promise((done) => x.socket.once('match:found', done)));
+  await a.post('/v1/portal/match', { interest: 'patience' });
+  await b.post('/v1/portal/match', { interest: 'patience' });
+  const [{ chat: { id } }] = await Promise.all(found);
+  const present = () => portal.redis.hget(`portal:room:${id}:people`, b.id);
+  await until(async () => (await present()) === '1', 'b in the room');
+  await stores.killPg();
+  await notReady(portal);
+  b.close();
+  const left = await a.heard(id, 'room:peer_left');
+  await until(() => Date.now() > left.grace_until_ms, 'the grace to have run out');
+  await stores.startPg();
+  await Promise.all([ready(portal), ready(other)]);
+  await a.heard(id, 'room:peer_left', (d) => d.grace_until_ms > Date.now() + 5000);
+  const back = await talker(portal, b);
+  assert.ok((await back.ask('room:join', { chat_id: id })).ok);
+  await a.heard(id, 'room:peer_back');
+  assert.ok(!a.room(id).events.some((e) => e.name === 'match:ended'));
+  await a.post('/v1/portal/match/leave');
+  close(a, back);
 });
