@@ -40,11 +40,15 @@ static void top_free(void *arg)
 static bool look(struct top *f)
 {
 	struct sample next = f->before;
+	bool got;
 
 	arena_release(&f->lap);
 	arena_init(&f->lap);
 	f->why = STR_NULL;
-	if (!fetch(&f->lap, f->url, "/metrics", &next.text, &f->why)) {
+	got = fetch(&f->lap, f->url, "/metrics", &next.text, &f->why);
+	if (got && !figures_label(&next, "build_info", "version").p)
+		f->why = STR("what answers there is not Portal");
+	if (!got || f->why.p) {
 		f->before = (struct sample){.text = next.text}; /* its text is gone */
 		return false;
 	}

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -92,4 +93,10 @@ test('where LISTEN says, unless told otherwise; what does not answer is said', a
     assert.equal(bad.code, 1, args.join(' '));
     assert.match(bad.stderr, sentence);
   }
+  const stranger = createServer((_, answer) => answer.end('hello')).listen(0, '127.0.0.1');
+  await once(stranger, 'listening');
+  const bad = await run(['top', '--once', '--url', `http://127.0.0.1:${stranger.address().port}`]);
+  stranger.close();
+  assert.equal(bad.code, 1);
+  assert.match(bad.stderr, /not Portal/);
 });
