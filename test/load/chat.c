@@ -25,84 +25,40 @@
 #define QUIET_MS  500 /* what should not come has time to come */
 
 struct chat chat;
+int64_t chat_each = 1;
+struct meter chat_sent = {.name = "sent"}, chat_acked = {.name = "acked", .timed = true},
+	     chat_received = {.name = "received", .timed = true}, chat_resent = {.name = "resent"},
+	     chat_refused = {.name = "refused"}, chat_gaps = {.name = "gaps"},
+	     chat_reconnected = {.name = "reconnected"};
+
+static struct meter *const meters[] = {&chat_sent, &chat_acked, &chat_received, &chat_resent,
+	&chat_refused, &chat_gaps, &chat_reconnected, NULL};
+static int64_t bytes = 64, cuts;
+static const struct option chat_options[] = {
+	ROOM_OPTIONS,
+	{"--rooms-each", NULL, &chat_each, 1, 8, "chats that each client is in"},
+	{"--bytes", NULL, &bytes, 0, 2900, "bytes of a message before encryption"},
+	{"--cuts", NULL, &cuts, 0, 1000,
+		"connections cut a second; their clients are away for up to 2 s"},
+	{NULL, NULL, NULL, 0, 0, NULL},
+};
 
 static uv_timer_t pace;
 static uint64_t paced; /* messages whose time has come */
 static struct timer connect_timer, look_timer, cut_timer;
-static size_t rooms_made, rooms_left; /* rooms_left: to be deleted */
 
 static void clients_connect(struct timer *t);
-
-/* ---- rooms ---- */
-
-static struct person *host(void)
-{
-	return &run.people[run.o.clients];
-}
-
-static void host_post(const char *path, struct str body, web_fn *fn, void *arg)
-{
-	struct buf headers = {0};
-
-	person_headers(host(), &headers);
-	web_ask(run.webs[0], "POST", str_of(path), buf_view(&headers), body, fn, arg);
-	buf_free(&headers);
-}
-
-static void room_make(void);
-
-static void room_made(void *arg, const struct web_answer *a)
-{
-	struct room *r = arg;
-
-	if (a->status != 201)
-		run_fail("the host cannot make chats: %d " STR_FMT
-			 "\n  (portalctl user promote lets a person of the platform do it)",
-			a->status, STR_ARG(a->body));
-	r->id = slice_i64(slice_get(a->body, "id"), 0);
-	rooms_made++;
-	room_make();
-}
-
-static void room_make(void)
-{
-	char body[128];
-
-	if (rooms_made == (size_t)run.o.rooms) {
-		timer_set(&connect_timer, 0);
-		return;
-	}
-	snprintf(body, sizeof(body), "{\"name\":\"load %zu\",\"slug\":\"load-%08x-%zu\"}",
-		rooms_made, run.id, rooms_made);
-	host_post("/v1/portal/chats", str_of(body), room_made, &chat.rooms[rooms_made]);
-}
-
-static void rooms_given(void)
-{
-	struct str rest = str_of(run.o.chats);
-
-	for (run.o.rooms = 0; rest.p; run.o.rooms++) {
-		int64_t id;
-
-		if (!str_to_i64(str_cut(&rest, ','), &id))
-			run_fail("--chats: ids with commas between them");
-		chat.rooms = realloc(chat.rooms, ((size_t)run.o.rooms + 1) * sizeof(*chat.rooms));
-		if (!chat.rooms)
-			PANIC("no memory");
-		chat.rooms[run.o.rooms] = (struct room){.id = id};
-	}
-}
 
 /* ---- the clients ---- */
 
 static size_t all_seats(void)
 {
-	return (size_t)(run.o.clients * run.o.rooms_each);
+	return chat.mine->clients * (size_t)chat_each;
 }
 
 static void clients_make(void)
 {
-	size_t n = (size_t)run.o.clients, each = (size_t)run.o.rooms_each;
+	size_t n = chat.mine->clients, each = (size_t)chat_each;
 
 	chat.clients = calloc(n, sizeof(*chat.clients));
 	chat.seats = calloc(n * each, sizeof(*chat.seats));
@@ -112,11 +68,11 @@ static void clients_make(void)
 		struct client *c = &chat.clients[i];
 
 		c->index = (unsigned)i;
-		c->person = &run.people[i];
+		c->person = &chat.mine->people[i];
 		c->seats = &chat.seats[i * each];
 		for (size_t k = 0; k < each; k++) {
 			c->seats[k].client = c;
-			c->seats[k].room = &chat.rooms[(i + k) % (size_t)run.o.rooms];
+			c->seats[k].room = &rooms.all[(i + k) % rooms.count];
 		}
 	}
 }
@@ -128,9 +84,9 @@ static void clients_connect(struct timer *t)
 
 	if (!chat.clients)
 		clients_make();
-	for (due = due ? due : 1; due > 0 && chat.connected < (size_t)run.o.clients; due--)
+	for (due = due ? due : 1; due > 0 && chat.connected < chat.mine->clients; due--)
 		client_open(&chat.clients[chat.connected++]);
-	if (chat.connected < (size_t)run.o.clients)
+	if (chat.connected < chat.mine->clients)
 		timer_set(t, LOOK_MS);
 }
 
@@ -143,66 +99,65 @@ void seat_ready(void)
 static void look(struct timer *t);
 static void cut(struct timer *t);
 
-static void prepare(void)
+static void rooms_ready(void)
 {
+	if ((size_t)chat_each > rooms.count)
+		run_fail("--rooms-each: there are %zu chats", rooms.count);
+	timer_set(&connect_timer, 0);
+}
+
+static void prepare(const struct share *mine)
+{
+	chat.mine = mine;
 	timer_init(&connect_timer, clients_connect);
 	timer_init(&look_timer, look);
 	timer_init(&cut_timer, cut);
-	content_setup((size_t)run.o.bytes);
-	if (run.o.chats) {
-		rooms_given();
-		timer_set(&connect_timer, 0);
-	} else {
-		chat.rooms = calloc((size_t)run.o.rooms, sizeof(*chat.rooms));
-		if (!chat.rooms)
-			PANIC("no memory");
-		room_make();
-	}
-	if (run.o.rooms_each > run.o.rooms)
-		run_fail("--rooms-each: there are %lld chats", (long long)run.o.rooms);
+	content_setup((size_t)bytes);
+	rooms_make(rooms_ready);
 }
 
 /* ---- pace ---- */
 
 int64_t message_due(const struct client *c, uint32_t number)
 {
-	uint64_t k = (uint64_t)number * (uint64_t)run.o.clients + c->index;
+	uint64_t k = (uint64_t)number * chat.mine->clients + c->index;
 
 	int64_t due;
 
-	if (run.begun_ns == 0 || k >= (uint64_t)(run.o.rate * run.o.seconds))
+	if (run.begun_ns == 0 || k >= (uint64_t)(chat.mine->rate * run.o.seconds))
 		return INT64_MAX;
-	due = run.begun_ns + (int64_t)(k * 1000000000u / (uint64_t)run.o.rate);
+	due = run.begun_ns + (int64_t)(k * 1000000000u / (uint64_t)chat.mine->rate);
 	return run.ended_ns != 0 && due > run.ended_ns ? INT64_MAX : due;
 }
 
 static void on_pace(uv_timer_t *t)
 {
-	uint64_t all = (uint64_t)(run.o.rate * run.o.seconds);
+	uint64_t all = (uint64_t)(chat.mine->rate * run.o.seconds);
 	uint64_t now;
 
 	(void)t;
 	loop_enter();
-	now = (uint64_t)((clock_ns() - run.begun_ns) / 1000) * (uint64_t)run.o.rate / 1000000 + 1;
+	now = (uint64_t)((clock_ns() - run.begun_ns) / 1000) * (uint64_t)chat.mine->rate / 1000000 +
+	      1;
 	for (; paced < now && paced < all; paced++)
-		client_send(&chat.clients[paced % (uint64_t)run.o.clients]);
+		client_send(&chat.clients[paced % chat.mine->clients]);
 }
 
 /* As networks do: one client, whatever it is doing. */
 static void cut(struct timer *t)
 {
-	const struct client *c = &chat.clients[secret_below((uint32_t)run.o.clients)];
+	const struct client *c = &chat.clients[secret_below((uint32_t)chat.mine->clients)];
 
-	timer_set(t, 1000 / run.o.cuts);
+	timer_set(t, 1000 / cuts);
 	sock_cut(c->sock, secret_below(AWAY_MS));
 }
 
 static void begin(void)
 {
-	if (run.o.cuts > 0)
+	if (cuts > 0)
 		timer_set(&cut_timer, 0);
 	uv_timer_init(loop_uv(), &pace);
-	if (run.o.rate > 0)
+	if (chat.mine->rate > 0)
 		uv_timer_start(&pace, on_pace, 0, PACE_MS);
 }
 
@@ -215,7 +170,7 @@ static bool seat_is_settled(const struct seat *s, int64_t now)
 	const struct client *c = s->client;
 
 	return !c->in_flight && message_due(c, c->next) > now && s->joined && !s->paging &&
-	       (run.gaps > 0 || s->received >= s->room->acked);
+	       (chat_gaps.total > 0 || s->received >= s->room->acked);
 }
 
 static bool all_there(void)
@@ -268,44 +223,29 @@ static void end(void)
 	timer_set(&look_timer, LOOK_MS);
 }
 
-static void all_free(void)
+static void rooms_gone(void)
 {
 	content_teardown();
-	free(chat.rooms);
 	free(chat.seats);
 	free(chat.clients);
 	run_released();
-}
-
-static void room_deleted(void *arg, const struct web_answer *a)
-{
-	(void)arg;
-	if (a->status != 200)
-		run_note("a chat could not be deleted: %d", a->status);
-	if (--rooms_left == 0)
-		all_free();
 }
 
 static void release(void)
 {
 	timer_clear(&look_timer);
 	uv_close((uv_handle_t *)&pace, NULL);
-	for (size_t i = 0; i < (size_t)run.o.clients; i++)
+	for (size_t i = 0; i < chat.mine->clients; i++)
 		client_close(&chat.clients[i]);
-	if (!run.o.host)
-		all_free();
-	rooms_left = rooms_made;
-	for (size_t i = 0; i < rooms_made; i++) {
-		char path[64];
-
-		snprintf(path, sizeof(path), "/v1/portal/chats/%lld/delete",
-			(long long)chat.rooms[i].id);
-		host_post(path, STR(""), room_deleted, NULL);
-	}
+	rooms_release(rooms_gone);
 }
 
 const struct scenario scenario_chat = {.name = "chat",
 	.help = "clients in rooms who say messages; delivery to everybody in the room is measured",
+	.clients = 200,
+	.rate = 200,
+	.options = chat_options,
+	.meters = meters,
 	.prepare = prepare,
 	.begin = begin,
 	.end = end,

@@ -3,12 +3,7 @@
 #ifndef LOAD_CHAT_H
 #define LOAD_CHAT_H
 
-#include "run.h"
-
-struct room {
-	int64_t id;
-	uint64_t acked; /* messages of this run */
-};
+#include "rooms.h"
 
 struct stream_at { /* a place in a stream: a message's id */
 	uint64_t ms, seq;
@@ -40,17 +35,23 @@ struct client {
 	bool in_flight, sent; /* of the message at hand */
 	bool open;
 	char public_key[45], session[17];
-	struct seat *seats; /* run.o.rooms_each of them */
+	struct seat *seats; /* chat_each of them */
 };
 
 struct chat {
-	struct room *rooms;
+	const struct share *mine;
 	struct client *clients;
 	struct seat *seats;
 	size_t connected, ready; /* clients begun; seats joined and keyed for the first time */
 	int64_t last_receive_ns;
 };
 extern struct chat chat;
+extern int64_t chat_each; /* rooms of a client */
+
+/* What is counted. acked: since the message was due; received: at each who receives it, since it
+ * was due, and when it came live. */
+extern struct meter chat_sent, chat_acked, chat_received, chat_resent, chat_refused, chat_gaps,
+	chat_reconnected;
 
 /* chat.c */
 int64_t message_due(const struct client *c, uint32_t number); /* ns; INT64_MAX: never */

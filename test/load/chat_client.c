@@ -91,7 +91,10 @@ static void deliver(struct seat *seat, const struct item *m, const char *how, bo
 			STR_ARG(m->client_id));
 		return;
 	}
-	run_count_receive(measured ? (client_read_ns() - s.due_ns) / 1000 : -1);
+	if (measured)
+		meter_time(&chat_received, (client_read_ns() - s.due_ns) / 1000);
+	else
+		meter_add(&chat_received);
 }
 
 static void on_message(struct seat *seat, struct str data)
@@ -218,7 +221,8 @@ static void join_take(struct seat *seat, struct str answer)
 		snprintf(after, sizeof(after), "%llu-%llu", (unsigned long long)seat->last.ms,
 			(unsigned long long)seat->last.seq);
 	history("joined %u %lld %s %d", c->index, (long long)seat->room->id, after, gap);
-	run.gaps += gap;
+	if (gap)
+		meter_add(&chat_gaps);
 	seat->joined = true;
 	seat->epoch = slice_i64(slice_get(answer, "epoch"), 0);
 	seat->keyed = key.n > 0 && key.p[0] == '{' ? seat->epoch : 0;
@@ -266,7 +270,7 @@ static void seat_join(struct seat *seat)
 
 static void seats_join(struct client *c)
 {
-	for (size_t i = 0; i < (size_t)run.o.rooms_each; i++)
+	for (size_t i = 0; i < (size_t)chat_each; i++)
 		if (!c->seats[i].joined && !c->seats[i].joining)
 			seat_join(&c->seats[i]);
 }
@@ -395,7 +399,7 @@ static void on_event(struct sock *s, struct str name, struct str data, int64_t a
 		if (!str_eq(name, events[i].name))
 			continue;
 		chat_id = slice_i64(slice_get(data, "chat_id"), 0);
-		for (size_t k = 0; k < (size_t)run.o.rooms_each; k++)
+		for (size_t k = 0; k < (size_t)chat_each; k++)
 			if (c->seats[k].room->id == chat_id)
 				events[i].fn(&c->seats[k], data);
 		return;
@@ -410,7 +414,7 @@ static void on_event(struct sock *s, struct str name, struct str data, int64_t a
 
 static struct seat *seat_at_hand(struct client *c)
 {
-	return &c->seats[c->next % (uint32_t)run.o.rooms_each];
+	return &c->seats[c->next % (uint32_t)chat_each];
 }
 
 static void message_done(struct client *c)
@@ -449,7 +453,7 @@ static void send_answered(struct sock *s, void *arg, struct str answer, int64_t 
 		history("acked %u %lld %s " STR_FMT, c->index, (long long)seat->room->id, id,
 			STR_ARG(slice_text(slice_get(answer, "id"))));
 		seat->room->acked++;
-		run_count_ack((client_read_ns() - message_due(c, c->next)) / 1000);
+		meter_time(&chat_acked, (client_read_ns() - message_due(c, c->next)) / 1000);
 		message_done(c);
 		return;
 	}
@@ -461,7 +465,7 @@ static void send_answered(struct sock *s, void *arg, struct str answer, int64_t 
 	}
 	history("refused %u %lld %s " STR_FMT, c->index, (long long)seat->room->id, id,
 		STR_ARG(code));
-	run.refused++;
+	meter_add(&chat_refused);
 	message_done(c);
 }
 
@@ -490,11 +494,9 @@ void client_send(struct client *c)
 	history("%s %u %lld %s", c->sent ? "again" : "sent", c->index, (long long)seat->room->id,
 		id);
 	if (c->sent) {
-		run.total.resent++;
-		run.second.resent++;
+		meter_add(&chat_resent);
 	} else {
-		run.total.sent++;
-		run.second.sent++;
+		meter_add(&chat_sent);
 	}
 	c->in_flight = c->sent = true;
 	sock_ask(c->sock, STR("message:send"), buf_view(&args), send_answered, c);
@@ -509,9 +511,10 @@ static void opened(struct sock *s)
 	c->open = true;
 	c->connection++;
 	run.open++;
-	run.reconnects += c->connection > 1;
+	if (c->connection > 1)
+		meter_add(&chat_reconnected);
 	history("open %u %u %zu", c->index, c->connection, sock_origin(s));
-	for (size_t i = 0; i < (size_t)run.o.rooms_each; i++) {
+	for (size_t i = 0; i < (size_t)chat_each; i++) {
 		struct seat *seat = &c->seats[i];
 
 		seat->joining = false;
@@ -530,7 +533,7 @@ static void closed(struct sock *s, struct str why, bool again)
 		history("lost %u", c->index);
 	run.open -= c->open;
 	c->open = false;
-	for (size_t i = 0; i < (size_t)run.o.rooms_each; i++)
+	for (size_t i = 0; i < (size_t)chat_each; i++)
 		c->seats[i].joined = c->seats[i].paging = false;
 	if (!again)
 		run_note("client %u stays away: " STR_FMT, c->index, STR_ARG(why));
@@ -581,7 +584,7 @@ void client_open(struct client *c)
 
 void client_close(struct client *c)
 {
-	for (size_t i = 0; i < (size_t)run.o.rooms_each; i++) {
+	for (size_t i = 0; i < (size_t)chat_each; i++) {
 		struct seat *seat = &c->seats[i];
 
 		history("end %u %lld %d", c->index, (long long)seat->room->id, seat->joined);

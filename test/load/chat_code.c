@@ -106,5 +106,5 @@ bool client_id_read(struct str text, uint32_t *client, uint32_t *number)
 		return false;
 	*client = (uint32_t)a;
 	*number = (uint32_t)b;
-	return a >= 0 && a < run.o.clients;
+	return a >= 0 && a < (int64_t)chat.mine->clients;
 }

@@ -1,40 +1,70 @@
-/* A load run: what the operator asked for, what all scenarios count, and the course of it.
+/* A load run: what the operator asked for, who takes part, and the course of it.
  *
- *   people signed in -> scenario.prepare -> run_ready -> scenario.begin -> (seconds) ->
- * scenario.end
- *   -> run_settled -> result -> scenario.release
- *   -> run_released -> the loop runs empty
+ *   people signed in -> prepare -> run_ready -> begin -> (seconds) -> end -> run_settled -> result
+ *   -> release -> run_released -> the loop runs empty
  *
- * To add a scenario: a file with a struct scenario, and its row in main.c. */
+ * A run is one scenario or, with `mix`, several at once: each is prepared, begun and ended like the
+ * others, says run_ready, run_settled and run_released once each, and the run goes on when all
+ * have.
+ *
+ * To add a scenario: a file with a struct scenario, its line at the end of this header, and its row
+ * in options.c. Progress, result, report and comparison show its meters by their names. */
 #ifndef LOAD_RUN_H
 #define LOAD_RUN_H
 
 #include "client.h"
-#include "hist.h"
 #include "io/loop.h"
+#include "meter.h"
 
 #define RUN_URLS_MAX    16
+#define RUN_PARTS_MAX   8
 #define RUN_TALLIES_MAX 24
 
-struct options {
+struct options { /* those of all scenarios */
 	const char *urls[RUN_URLS_MAX];
 	size_t url_count;
-	const char *bot_key, *platform, *host, *chats, *history, *json;
-	int64_t clients, rooms, rooms_each, rate, bytes, seconds, settle, cuts, connect_rate,
-		retry_ms, ack_ms;
+	const char *bot_key, *platform, *host, *weights, *history, *json;
+	int64_t clients, rate; /* < 0: not given */
+	int64_t seconds, settle, connect_rate, retry_ms, ack_ms, sign_ins;
+};
+
+/* A row of an option table; a table ends with one without a name. */
+struct option {
+	const char *name;
+	const char **text; /* or */
+	int64_t *number;
+	int64_t least, most;
+	const char *help;
 };
 
 struct person {
-	char token[44]; /* of the session, with a NUL */
+	char token[44]; /* of the session, with a NUL; empty: not signed in */
 	char from[16];  /* the address it says it comes from */
 	char platform_user_id[20];
 };
 
-struct scenario;
+struct share { /* what a scenario has of a run */
+	struct person *people;
+	size_t clients; /* and people */
+	int64_t rate;   /* operations a second; what 0 means the scenario says */
+};
 
-struct counts { /* one second's, or the whole run's */
-	uint64_t sent, acked, resent, received;
-	struct hist ack, receive;
+struct scenario {
+	const char *name, *help;
+	int64_t clients, rate;                     /* when the operator does not say */
+	bool strangers;                            /* its people do not come signed in */
+	const struct option *options;              /* its own; or NULL */
+	struct meter *const *meters;               /* ends with NULL */
+	void (*prepare)(const struct share *mine); /* ends with run_ready */
+	void (*begin)(void);                       /* load, from run.begun_ns on */
+	void (*end)(void);                         /* no new load; ends with run_settled */
+	void (*explain)(void); /* who is not settled: some lines of run_note; may be NULL */
+	void (*release)(void); /* sockets go, what was made is removed; ends with run_released */
+};
+
+struct part {
+	const struct scenario *scenario;
+	struct share share;
 };
 
 struct tally { /* what went wrong, by its name */
@@ -44,59 +74,59 @@ struct tally { /* what went wrong, by its name */
 
 struct run {
 	struct options o;
-	const struct scenario *scenario;
+	const char *name; /* of the scenario, or mix */
+	struct part parts[RUN_PARTS_MAX];
+	size_t part_count;
 	uint32_t id; /* in every client_id */
 	struct origin *origins[RUN_URLS_MAX];
-	struct web *webs[RUN_URLS_MAX]; /* one an origin */
-	struct person *people;          /* o.clients of them; then, with o.host, the host */
-	size_t signed_in;
-	struct counts total, second;
-	size_t open; /* sockets */
-	uint64_t reconnects, gaps, refused, unsettled;
+	struct web *webs[RUN_URLS_MAX]; /* one an origin, of WEB_LINKS connections */
+	struct person *people;          /* of all parts; then, with o.host, the host */
+	size_t people_count, signed_in; /* without the host */
+	size_t open;                    /* sockets */
+	uint64_t errors, errors_second, unsettled;
 	int64_t begun_ns, ended_ns; /* when load began, when it was told to end; 0: not yet */
 	struct tally tallies[RUN_TALLIES_MAX];
 };
 extern struct run run;
 
-struct scenario {
-	const char *name, *help;
-	void (*prepare)(void); /* people are signed in; ends with run_ready */
-	void (*begin)(void);   /* load, from run.begun_ns on */
-	void (*end)(void);     /* no new load; ends with run_settled */
-	void (*explain)(void); /* who is not settled: some lines of run_note */
-	void (*release)(void); /* sockets go, what was made is removed; ends with run_released */
-};
-extern const struct scenario scenario_chat;
-
 void run_ready(void);
 void run_settled(void);
 void run_released(void);
 _Noreturn void run_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void run_tally(struct str name);
+void run_tally(struct str name);                                           /* one more error */
 void run_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* a line of progress */
 
-static inline void run_count_ack(int64_t us)
-{
-	run.total.acked++;
-	run.second.acked++;
-	hist_add(&run.total.ack, us);
-	hist_add(&run.second.ack, us);
-}
+/* options.c: reads the command line into run.o, run.parts and the scenarios' own. */
+void options_read(int argc, char **argv);
+/* Members of the open object: what was asked for. Secrets are left out. */
+void options_write(struct json_out *j);
 
-/* latency < 0: not measured, for what did not come live */
-static inline void run_count_receive(int64_t us)
-{
-	run.total.received++;
-	run.second.received++;
-	if (us < 0)
-		return;
-	hist_add(&run.total.receive, us);
-	hist_add(&run.second.receive, us);
-}
-
-/* people.c: signs all of run.people in (web codes that the bot fetches), then calls `done`. */
+/* people.c: signs in all who take part and do not stay strangers, then calls `done`. */
+void people_make(void);
 void people_sign_in(void (*done)(void));
 /* Header lines that make a request one of this person's. */
 void person_headers(const struct person *p, struct buf *b);
+/* The person who owns the run's chats; only with --host. */
+struct person *run_host(void);
+
+/* One sign-in: request, the bot's fetch, verify. Embedded; zeroed but for the first three. */
+enum login_step {
+	LOGIN_REQUEST,
+	LOGIN_FETCH,
+	LOGIN_VERIFY,
+	LOGIN_STEPS
+};
+struct login {
+	struct person *person;
+	struct web *web;
+	/* `failed`: the answer that was no good, at `step`; NULL: the person has a token. */
+	void (*done)(struct login *l, const struct web_answer *failed);
+	enum login_step step;
+	int64_t took_us[LOGIN_STEPS]; /* of each step so far */
+};
+extern const char *const login_paths[LOGIN_STEPS];
+void login_begin(struct login *l);
+
+extern const struct scenario scenario_chat;
 
 #endif
