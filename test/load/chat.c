@@ -13,12 +13,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <uv.h>
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "pace.h"
 
-#define PACE_MS   1
 #define LOOK_MS   100
 #define EXPLAINED 10
 #define AWAY_MS   2000
@@ -31,10 +30,10 @@ struct meter chat_sent = {.name = "sent"}, chat_acked = {.name = "acked", .timed
 	     chat_refused = {.name = "refused"}, chat_gaps = {.name = "gaps"},
 	     chat_reconnected = {.name = "reconnected"};
 
-static struct meter *const meters[] = {&chat_sent, &chat_acked, &chat_received, &chat_resent,
+struct meter *const chat_meters[] = {&chat_sent, &chat_acked, &chat_received, &chat_resent,
 	&chat_refused, &chat_gaps, &chat_reconnected, NULL};
 static int64_t bytes = 64, cuts;
-static const struct option chat_options[] = {
+const struct option chat_options[] = {
 	ROOM_OPTIONS,
 	{"--rooms-each", NULL, &chat_each, 1, 8, "chats that each client is in"},
 	{"--bytes", NULL, &bytes, 0, 2900, "bytes of a message before encryption"},
@@ -43,8 +42,7 @@ static const struct option chat_options[] = {
 	{NULL, NULL, NULL, 0, 0, NULL},
 };
 
-static uv_timer_t pace;
-static uint64_t paced; /* messages whose time has come */
+static struct pace pace;
 static struct timer connect_timer, look_timer, cut_timer;
 
 static void clients_connect(struct timer *t);
@@ -106,8 +104,10 @@ static void rooms_ready(void)
 	timer_set(&connect_timer, 0);
 }
 
-static void prepare(const struct share *mine)
+void chat_prepare(const struct share *mine)
 {
+	if (chat.mine)
+		run_fail("chat and storm have the same clients: one of them");
 	chat.mine = mine;
 	timer_init(&connect_timer, clients_connect);
 	timer_init(&look_timer, look);
@@ -120,27 +120,13 @@ static void prepare(const struct share *mine)
 
 int64_t message_due(const struct client *c, uint32_t number)
 {
-	uint64_t k = (uint64_t)number * chat.mine->clients + c->index;
-
-	int64_t due;
-
-	if (run.begun_ns == 0 || k >= (uint64_t)(chat.mine->rate * run.o.seconds))
-		return INT64_MAX;
-	due = run.begun_ns + (int64_t)(k * 1000000000u / (uint64_t)chat.mine->rate);
-	return run.ended_ns != 0 && due > run.ended_ns ? INT64_MAX : due;
+	return pace_due(chat.mine, c->index, number);
 }
 
-static void on_pace(uv_timer_t *t)
+static void on_due(void *arg, size_t client)
 {
-	uint64_t all = (uint64_t)(chat.mine->rate * run.o.seconds);
-	uint64_t now;
-
-	(void)t;
-	loop_enter();
-	now = (uint64_t)((clock_ns() - run.begun_ns) / 1000) * (uint64_t)chat.mine->rate / 1000000 +
-	      1;
-	for (; paced < now && paced < all; paced++)
-		client_send(&chat.clients[paced % chat.mine->clients]);
+	(void)arg;
+	client_send(&chat.clients[client]);
 }
 
 /* As networks do: one client, whatever it is doing. */
@@ -152,13 +138,11 @@ static void cut(struct timer *t)
 	sock_cut(c->sock, secret_below(AWAY_MS));
 }
 
-static void begin(void)
+void chat_begin(void)
 {
 	if (cuts > 0)
 		timer_set(&cut_timer, 0);
-	uv_timer_init(loop_uv(), &pace);
-	if (chat.mine->rate > 0)
-		uv_timer_start(&pace, on_pace, 0, PACE_MS);
+	pace_begin(&pace, chat.mine, on_due, NULL);
 }
 
 /* ---- the end ---- */
@@ -183,7 +167,7 @@ static bool all_there(void)
 	return true;
 }
 
-static void explain(void)
+void chat_explain(void)
 {
 	int64_t now = clock_ns();
 
@@ -216,7 +200,7 @@ static void look(struct timer *t)
 		timer_set(t, LOOK_MS);
 }
 
-static void end(void)
+void chat_end(void)
 {
 	chat.last_receive_ns = clock_ns();
 	timer_clear(&cut_timer);
@@ -231,10 +215,10 @@ static void rooms_gone(void)
 	run_released();
 }
 
-static void release(void)
+void chat_release(void)
 {
 	timer_clear(&look_timer);
-	uv_close((uv_handle_t *)&pace, NULL);
+	pace_end(&pace);
 	for (size_t i = 0; i < chat.mine->clients; i++)
 		client_close(&chat.clients[i]);
 	rooms_release(rooms_gone);
@@ -245,9 +229,9 @@ const struct scenario scenario_chat = {.name = "chat",
 	.clients = 200,
 	.rate = 200,
 	.options = chat_options,
-	.meters = meters,
-	.prepare = prepare,
-	.begin = begin,
-	.end = end,
-	.explain = explain,
-	.release = release};
+	.meters = chat_meters,
+	.prepare = chat_prepare,
+	.begin = chat_begin,
+	.end = chat_end,
+	.explain = chat_explain,
+	.release = chat_release};

@@ -53,7 +53,14 @@ extern int64_t chat_each; /* rooms of a client */
 extern struct meter chat_sent, chat_acked, chat_received, chat_resent, chat_refused, chat_gaps,
 	chat_reconnected;
 
-/* chat.c */
+/* chat.c; storm.c is chat with something more. */
+extern struct meter *const chat_meters[];
+extern const struct option chat_options[];
+void chat_prepare(const struct share *mine);
+void chat_begin(void);
+void chat_end(void);
+void chat_explain(void);
+void chat_release(void);
 int64_t message_due(const struct client *c, uint32_t number); /* ns; INT64_MAX: never */
 void seat_ready(void); /* one more seat is joined and keyed */
 

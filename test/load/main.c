@@ -60,6 +60,22 @@ void run_tally(struct str name)
 	}
 }
 
+void run_tally_answer(const char *what, const struct web_answer *a)
+{
+	struct str code = slice_text(slice_get(a->body, "code"));
+	char name[48];
+
+	if (a->status > 0 && code.p) {
+		run_tally(code);
+		return;
+	}
+	if (a->status > 0)
+		snprintf(name, sizeof(name), "%s: %d", what, a->status);
+	else
+		snprintf(name, sizeof(name), "%s without answer", what);
+	run_tally(str_of(name));
+}
+
 /* ---- progress ---- */
 
 static double seconds_of_run(void)

@@ -10,7 +10,7 @@
 
 #include "run.h"
 
-static const struct scenario *const scenarios[] = {&scenario_chat};
+static const struct scenario *const scenarios[] = {&scenario_login, &scenario_me, &scenario_chat};
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
 #define MIX         "mix"

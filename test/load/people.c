@@ -113,7 +113,7 @@ static void answered(void *arg, const struct web_answer *a)
 	} else if (good) {
 		good = session_take(l->person, a);
 	}
-	l->done(l, good ? NULL : a);
+	l->done(l, good ? NULL : a); /* last: it may begin anew */
 }
 
 /* ---- everybody's ---- */

@@ -93,7 +93,9 @@ void run_ready(void);
 void run_settled(void);
 void run_released(void);
 _Noreturn void run_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void run_tally(struct str name);                                           /* one more error */
+void run_tally(struct str name); /* one more error */
+/* The same for an answer of HTTP: its code, its status, or that none came. */
+void run_tally_answer(const char *what, const struct web_answer *a);
 void run_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* a line of progress */
 
 /* options.c: reads the command line into run.o, run.parts and the scenarios' own. */
@@ -127,6 +129,6 @@ struct login {
 extern const char *const login_paths[LOGIN_STEPS];
 void login_begin(struct login *l);
 
-extern const struct scenario scenario_chat;
+extern const struct scenario scenario_login, scenario_me, scenario_chat;
 
 #endif
