@@ -156,6 +156,27 @@ static void write_histograms(struct buf *b)
 	}
 }
 
+static void write_lag(struct buf *b, const struct loop_lag *lag)
+{
+	uint64_t total = 0;
+
+	metric_real(b, "loop_lag_seconds", "gauge", "How late the last timer fired.",
+		(double)lag->last / 1e6);
+	metric_real(b, "loop_lag_max_seconds", "gauge", "The latest timer of the last 10 s.",
+		(double)lag->max / 1e6);
+	head(b, "timer_lag_seconds", "histogram", "How late timers fired.");
+	for (size_t i = 0; i < LOOP_LAG_BOUNDS; i++) {
+		total += lag->counts[i];
+		buf_printf(b, "portal_timer_lag_seconds_bucket{le=\"%g\"} %" PRIu64 "\n",
+			(double)loop_lag_bounds[i] / 1e6, total);
+	}
+	total += lag->counts[LOOP_LAG_BOUNDS];
+	buf_printf(b,
+		"portal_timer_lag_seconds_bucket{le=\"+Inf\"} %" PRIu64
+		"\nportal_timer_lag_seconds_sum %.6f\nportal_timer_lag_seconds_count %" PRIu64 "\n",
+		total, (double)lag->sum / 1e6, total);
+}
+
 static void write_loop(struct buf *b)
 {
 	struct loop_stats l = loop_stats();
@@ -163,10 +184,7 @@ static void write_loop(struct buf *b)
 	struct conn_stats c = conn_stats();
 
 	metric_i64(b, "loop_turns_total", "counter", "Turns of the event loop.", (int64_t)l.turns);
-	metric_real(b, "loop_lag_seconds", "gauge", "How late the last timer fired.",
-		(double)l.lag_us_last / 1e6);
-	metric_real(b, "loop_lag_max_seconds", "gauge", "The latest timer of the last 10 s.",
-		(double)l.lag_us_max / 1e6);
+	write_lag(b, &l.lag);
 	metric_i64(b, "tasks_started_total", "counter", "Requests, events and ticks begun.",
 		(int64_t)t.started);
 	metric_i64(b, "tasks_failed_total", "counter", "Those that ended with an error.",

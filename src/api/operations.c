@@ -342,8 +342,8 @@ static void write_figures(struct json_out *j)
 	json_end(j);
 	json_key(j, "loop");
 	json_obj(j);
-	write_ms(j, "lag_ms", l.lag_us_last);
-	write_ms(j, "lag_max_ms", l.lag_us_max);
+	write_ms(j, "lag_ms", l.lag.last);
+	write_ms(j, "lag_max_ms", l.lag.max);
 	json_end(j);
 }
 

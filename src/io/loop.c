@@ -227,8 +227,5 @@ void loop_on_signal(int signum, void (*fn)(int signum))
 
 struct loop_stats loop_stats(void)
 {
-	struct loop_stats s = {.turns = loop.turns};
-
-	timers_lag(&s.lag_us_last, &s.lag_us_max);
-	return s;
+	return (struct loop_stats){.turns = loop.turns, .lag = timers_lag()};
 }

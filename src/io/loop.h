@@ -51,9 +51,15 @@ bool loop_close(void) MUST_CHECK;
 void loop_on_signal(int signum, void (*fn)(int signum));
 
 /* Loop lag: how late timers fire, in microseconds; for /metrics. */
+#define LOOP_LAG_BOUNDS 10
+extern const int64_t loop_lag_bounds[LOOP_LAG_BOUNDS];
+struct loop_lag {
+	int64_t last, max, sum;               /* max of the last 10 s; sum of all */
+	uint64_t counts[LOOP_LAG_BOUNDS + 1]; /* up to each bound; then beyond the last */
+};
 struct loop_stats {
 	uint64_t turns;
-	int64_t lag_us_last, lag_us_max; /* max of the last 10 s */
+	struct loop_lag lag;
 };
 struct loop_stats loop_stats(void);
 

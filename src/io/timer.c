@@ -37,10 +37,10 @@ static struct {
 	uint64_t armed; /* uv_now() it ends the poll at; NEVER */
 	int64_t armed_ns;
 
-	int64_t lag_last;
+	struct loop_lag lag; /* but max */
 	struct {
 		int64_t second, us;
-	} lag[LAG_SECONDS];
+	} lag_max[LAG_SECONDS];
 } wheel;
 
 static void slot_put(struct timer *t, uint64_t at)
@@ -156,26 +156,33 @@ void timers_run(void)
 	}
 }
 
+const int64_t loop_lag_bounds[LOOP_LAG_BOUNDS] = {
+	1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000};
+
 static void lag_note(int64_t us)
 {
 	int64_t second = clock_ns() / 1000000000;
-	size_t i = (size_t)(second % LAG_SECONDS);
+	size_t i = (size_t)(second % LAG_SECONDS), bound = 0;
 
-	if (wheel.lag[i].second != second || wheel.lag[i].us < us)
-		wheel.lag[i].us = us;
-	wheel.lag[i].second = second;
-	wheel.lag_last = us;
+	if (wheel.lag_max[i].second != second || wheel.lag_max[i].us < us)
+		wheel.lag_max[i].us = us;
+	wheel.lag_max[i].second = second;
+	while (bound < LOOP_LAG_BOUNDS && us > loop_lag_bounds[bound])
+		bound++;
+	wheel.lag.counts[bound]++;
+	wheel.lag.sum += us;
+	wheel.lag.last = us;
 }
 
-void timers_lag(int64_t *last_us, int64_t *max_us)
+struct loop_lag timers_lag(void)
 {
 	int64_t oldest = clock_ns() / 1000000000 - LAG_SECONDS;
+	struct loop_lag lag = wheel.lag;
 
-	*last_us = wheel.lag_last;
-	*max_us = 0;
 	for (size_t i = 0; i < LAG_SECONDS; i++)
-		if (wheel.lag[i].second > oldest && wheel.lag[i].us > *max_us)
-			*max_us = wheel.lag[i].us;
+		if (wheel.lag_max[i].second > oldest && wheel.lag_max[i].us > lag.max)
+			lag.max = wheel.lag_max[i].us;
+	return lag;
 }
 
 /* Only ends the poll: timers_run decides what is due. */

@@ -8,6 +8,6 @@ void timers_init(void);
 void timers_run(void);   /* fires what is due at clock_ms(); once a turn */
 void timers_arm(void);   /* before the poll: wakes the loop for the next due tick, or not at all */
 void timers_close(void); /* closes the libuv timer */
-void timers_lag(int64_t *last_us, int64_t *max_us);
+struct loop_lag timers_lag(void);
 
 #endif

@@ -1,14 +1,15 @@
 /* portal-load: makes load on any Portal deployment, as many clients in one process, and tells what
  * came of it: progress on stderr, a JSON result on stdout or in a file, a history for portal-check.
  *
- *   main -> options_read -> people_sign_in -> prepare -> run_ready -> every second: tick
- *        -> on_end: end -> run_settled -> result_write -> release -> run_released
+ *   main -> options_read -> people_sign_in -> watch_begin -> prepare -> run_ready -> every second:
+ * tick
+ *        -> on_end: end -> run_settled -> result_write (result.c) -> release -> run_released
  *        -> the loop ends
  *
  * Ctrl-C ends the load early; a second one ends the program. Each step is done by all parts of the
  * run (run.h), and is over when all have said so: `waiting` counts them.
  *
- * The command line and the table of scenarios: options.c. The result: result.c. */
+ * The command line and the table of scenarios: options.c. What it costs the servers: watch.c. */
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,6 +23,7 @@
 #include "history.h"
 #include "result.h"
 #include "run.h"
+#include "watch.h"
 
 #define WEB_LINKS   16
 #define WEB_TIMEOUT 10000
@@ -108,6 +110,7 @@ static void second_note(void)
 	for (size_t i = 0; i < run.part_count; i++)
 		for (struct meter *const *m = run.parts[i].scenario->meters; *m; m++)
 			meter_say(*m, &b);
+	watch_say(&b);
 	if (run.errors > 0)
 		buf_printf(&b, "  errors %llu", (unsigned long long)run.errors_second);
 	run_note("%.*s", (int)b.n, b.p);
@@ -124,6 +127,7 @@ static void tick(struct timer *t)
 	}
 	second_note();
 	result_second();
+	watch_look();
 }
 
 /* ---- the course of a run ---- */
@@ -141,6 +145,11 @@ static void prepare(void)
 		run.parts[i].scenario->prepare(&run.parts[i].share);
 }
 
+static void people_in(void)
+{
+	watch_begin(prepare);
+}
+
 void run_ready(void)
 {
 	if (!step_is_over())
@@ -153,15 +162,22 @@ void run_ready(void)
 		run.parts[i].scenario->begin();
 }
 
+static void watched(void)
+{
+	result_second();
+	result_write();
+	watch_free();
+	waiting = run.part_count;
+	for (size_t i = 0; i < run.part_count; i++)
+		run.parts[i].scenario->release();
+}
+
 static void run_over(void)
 {
 	timer_clear(&tick_timer);
 	timer_clear(&end_timer);
 	timer_clear(&settle_timer);
-	result_write();
-	waiting = run.part_count;
-	for (size_t i = 0; i < run.part_count; i++)
-		run.parts[i].scenario->release();
+	watch_end(watched);
 }
 
 void run_released(void)
@@ -240,7 +256,7 @@ int main(int argc, char **argv)
 {
 	options_read(argc, argv);
 	setup();
-	people_sign_in(prepare);
+	people_sign_in(people_in);
 	loop_run();
 	if (!history_close())
 		run_fail("the history could not be written");

@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "run.h"
+#include "watch.h"
 
-static const struct scenario *const scenarios[] = {&scenario_login, &scenario_me, &scenario_chat};
+static const struct scenario *const scenarios[] = {
+	&scenario_login, &scenario_me, &scenario_chat, &scenario_idle, &scenario_storm};
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
 #define MIX         "mix"
@@ -19,7 +20,7 @@ static const struct scenario *const scenarios[] = {&scenario_login, &scenario_me
 #define MIX_RATE    200
 
 struct run run = {.o = {.platform = "discord",
-			  .weights = "chat=1",
+			  .weights = "chat=7,me=2,login=1",
 			  .clients = -1,
 			  .rate = -1,
 			  .seconds = 10,
@@ -82,6 +83,7 @@ static void help(void)
 	printf("  %-16s%s\n", "--url",
 		"http://host[:port] of a portald; more than one: clients spread");
 	rows_help(common);
+	rows_help(watch_options);
 	for (size_t i = 0; i < SCENARIOS; i++)
 		if (scenarios[i]->options) {
 			printf("\n%s:\n", scenarios[i]->name);
@@ -176,6 +178,8 @@ static const struct option *option_find(const char *name)
 {
 	const struct option *row = row_find(common, name);
 
+	if (!row)
+		row = row_find(watch_options, name);
 	for (size_t i = 0; !row && i < SCENARIOS; i++)
 		row = row_find(scenarios[i]->options, name);
 	if (!row)

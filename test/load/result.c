@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
-#include "run.h"
+#include "watch.h"
 
 static struct buf seconds; /* a JSON object each, with commas */
 
@@ -34,6 +34,7 @@ void result_second(void)
 	json_ki64(&j, "open", (int64_t)run.open);
 	json_ki64(&j, "errors", (int64_t)run.errors_second);
 	meters_write(true, &j);
+	watch_write(&j);
 	json_end(&j);
 	run.errors_second = 0;
 	for (size_t i = 0; i < run.part_count; i++)
@@ -90,6 +91,7 @@ void result_write(void)
 	json_ki64(&j, "unsettled", (int64_t)run.unsettled);
 	meters_write(false, &j);
 	errors_write(&j);
+	watch_write_all(&j);
 	own_cost_write(&j);
 	json_key(&j, "seconds");
 	json_arr(&j);

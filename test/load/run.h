@@ -129,6 +129,7 @@ struct login {
 extern const char *const login_paths[LOGIN_STEPS];
 void login_begin(struct login *l);
 
-extern const struct scenario scenario_login, scenario_me, scenario_chat;
+extern const struct scenario scenario_login, scenario_me, scenario_chat, scenario_idle,
+	scenario_storm;
 
 #endif
