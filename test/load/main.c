@@ -21,11 +21,12 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "history.h"
+#include "report.h"
 #include "result.h"
 #include "run.h"
 #include "watch.h"
 
-#define WEB_LINKS   16
+#define WEB_LINKS   1000 /* as browsers, which have one each */
 #define WEB_TIMEOUT 10000
 #define TICK_MS     1000
 
@@ -254,6 +255,10 @@ static void setup(void)
 
 int main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "report") == 0)
+		return report_main(argc - 2, argv + 2);
+	if (argc > 1 && strcmp(argv[1], "compare") == 0)
+		return compare_main(argc - 2, argv + 2);
 	options_read(argc, argv);
 	setup();
 	people_sign_in(people_in);

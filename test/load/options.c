@@ -55,6 +55,7 @@ static const struct option common[] = {
 	{"--history", &run.o.history, NULL, 0, 0,
 		"file for what clients did and saw (portal-check)"},
 	{"--json", &run.o.json, NULL, 0, 0, "file for the result; else it goes to stdout"},
+	{"--html", &run.o.html, NULL, 0, 0, "file for a report with plots"},
 	{NULL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -74,7 +75,9 @@ static void rows_help(const struct option *row)
 
 static void help(void)
 {
-	printf("portal-load SCENARIO --url URL --bot-key KEY [option …]\n\n");
+	printf("portal-load SCENARIO --url URL --bot-key KEY [option …]\n"
+	       "portal-load report RESULT.json FILE.html\n"
+	       "portal-load compare RESULT.json RESULT.json [FILE.html]\n\n");
 	for (size_t i = 0; i < SCENARIOS; i++)
 		printf("  %-16s%s (--clients %lld --rate %lld)\n", scenarios[i]->name,
 			scenarios[i]->help, (long long)scenarios[i]->clients,

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "report.h"
 #include "watch.h"
 
 static struct buf seconds; /* a JSON object each, with commas */
@@ -103,6 +104,8 @@ void result_write(void)
 		run_fail("the result cannot be written: %s", strerror(errno));
 	if (run.o.json)
 		fclose(out);
+	if (run.o.html)
+		report_html(buf_view(&b), STR_NULL, run.o.html);
 	buf_free(&b);
 }
 

@@ -23,7 +23,7 @@
 struct options { /* those of all scenarios */
 	const char *urls[RUN_URLS_MAX];
 	size_t url_count;
-	const char *bot_key, *platform, *host, *weights, *history, *json;
+	const char *bot_key, *platform, *host, *weights, *history, *json, *html;
 	int64_t clients, rate; /* < 0: not given */
 	int64_t seconds, settle, connect_rate, retry_ms, ack_ms, sign_ins;
 };
