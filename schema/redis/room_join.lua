@@ -21,10 +21,10 @@ end
 
 local member, status = user .. ':' .. session, 0
 local channel = 'portal:room:' .. chat
-local function shown(who, sess, keys)
-  local key = redis.call('HGET', keys, sess)
+local function shown(who, sess, as)
+  local key = redis.call('HGET', 'portal:e2ee:keys:' .. who, sess)
   return string.format('"user":%s,"session_id":"%s","public_key":%s}',
-    redis.call('HGET', KEYS[5], who) or 'null', sess, key and '"' .. key .. '"' or 'null')
+    as or 'null', sess, key and '"' .. key .. '"' or 'null')
 end
 redis.call('HSET', KEYS[2], session .. ':' .. ARGV[4], ARGV[5])
 redis.call('SADD', KEYS[9], chat)
@@ -54,17 +54,22 @@ if fresh then
   redis.call('PUBLISH', channel, 'n - - ' .. sessions .. '\n')
   if sessions <= tonumber(ARGV[8]) then
     redis.call('PUBLISH', channel, string.format('o room:member_joined - -\n{"chat_id":%s,', chat)
-      .. shown(user, session, 'portal:e2ee:keys:' .. user))
+      .. shown(user, session, ARGV[7]))
   end
   status = redis.call('SET', KEYS[8], '1', 'NX', 'PX', 3000) and 1 or 0
 end
 
 local members = false
 if sessions <= tonumber(ARGV[8]) then
-  local list = {}
-  for _, m in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
-    local u, s = m:match('^(%d+):(%x+)$')
-    list[#list + 1] = '{' .. shown(u, s, 'portal:e2ee:keys:' .. u)
+  local users, list = {}, {}
+  for i, m in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+    users[i], list[i] = m:match('^(%d+):(%x+)$')
+  end
+  for from = 1, #users, 1000 do -- unpack has a limit
+    for k, as in ipairs(redis.call('HMGET', KEYS[5], unpack(users, from, math.min(from + 999, #users)))) do
+      local i = from + k - 1
+      list[i] = '{' .. shown(users[i], list[i], as)
+    end
   end
   members = '[' .. table.concat(list, ',') .. ']'
 end

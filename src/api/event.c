@@ -1,7 +1,8 @@
 /* Events of clients: from a packet to a task, and what a handler's answer becomes.
  *
- *   event_serve -> flood -> row -> task: event_begin -> (its turn) -> gate_fields -> row->begin
- *   reply.c -> event_answer -> sio_ack;  task ended -> event_ended -> the next one's turn
+ *   event_serve -> flood -> row -> task: event_begin -> (its turn) -> event_turn: admission ->
+ * gate_fields -> row->begin reply.c -> event_answer -> sio_ack;  task ended -> event_ended -> the
+ * next one's turn
  *
  * Lifetime: a struct request of an event lives as its task; `socket` is NULL once the socket has
  * gone. To change how events wait for each other: event_begin and event_ended. */
@@ -29,14 +30,19 @@ bool event_is(const struct route *r)
 
 /* ---- one after the other ---- */
 
+static void event_turn(struct task *t)
+{
+	task_admit(t, TASK_LINE_REQUESTS, gate_fields);
+}
+
 static void event_begin(struct task *t)
 {
 	struct request *q = request_of(t);
 
 	if (q->socket && q->socket->events.next != &q->turn)
-		op_begin(t, &q->waits, OP_READ, gate_fields);
+		op_begin(t, &q->waits, OP_READ, event_turn);
 	else
-		gate_fields(t);
+		event_turn(t);
 }
 
 void event_ended(struct request *q)

@@ -3,6 +3,7 @@
  *   gate_begin -> by tier and credential:
  *     probes and pages without a limit   probe_count (this process's memory)
  *     pages of tier HEALTH               health_counted, open when Redis is away or slow
+ *   the others -> task_admit (503 when too much is under way) -> gate_admitted:
  *     a bot key                          bot_known -> bot_counted, or dead_key -> dead_counted
  *     people and public                  gate_pass -> people_passed
  *   -> gate_body: media type -> gate_fields: JSON, fields -> level_known -> route->begin
@@ -370,6 +371,14 @@ static void gate_probe(struct task *t)
 	gate_body(t);
 }
 
+static void gate_admitted(struct task *t)
+{
+	if (request_of(t)->route->cred & CRED_BOT)
+		gate_bot(t);
+	else
+		gate_people(t);
+}
+
 void gate_begin(struct task *t)
 {
 	struct request *q = request_of(t);
@@ -382,10 +391,8 @@ void gate_begin(struct task *t)
 	(void)addr_bind_key(&q->caller.addr, q->caller.addr_key);
 	if (q->route->tier == TIER_HEALTH)
 		gate_health(t);
-	else if (q->route->cred & CRED_BOT)
-		gate_bot(t);
 	else
-		gate_people(t);
+		task_admit(t, TASK_LINE_REQUESTS, gate_admitted);
 }
 
 struct str gate_with(const struct task *t, struct str *generation)

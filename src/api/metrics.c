@@ -190,6 +190,11 @@ static void write_loop(struct buf *b)
 	metric_i64(b, "tasks_failed_total", "counter", "Those that ended with an error.",
 		(int64_t)t.failed);
 	metric_i64(b, "tasks_alive", "gauge", "Those under way.", (int64_t)t.alive);
+	metric_i64(b, "tasks_inside", "gauge", "Those admitted to the stores.", (int64_t)t.inside);
+	metric_i64(
+		b, "tasks_in_line", "gauge", "Those waiting to be admitted.", (int64_t)t.in_line);
+	metric_i64(b, "tasks_refused_total", "counter",
+		"Those answered with 503 because too much was under way.", (int64_t)t.refused);
 	metric_i64(b, "connections_open", "gauge", "Client connections.", (int64_t)c.open);
 	metric_i64(b, "connections_accepted_total", "counter", "Client connections so far.",
 		(int64_t)c.accepted);

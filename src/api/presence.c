@@ -159,7 +159,7 @@ static void status_begin(struct task *t)
 
 static void status_first(struct task *t)
 {
-	status_begin(t);
+	task_admit(t, TASK_LINE_REQUESTS, status_begin);
 }
 
 static void on_status(struct timer *timer)
@@ -167,6 +167,7 @@ static void on_status(struct timer *timer)
 	struct status *s = LIST_ITEM(timer, struct status, timer);
 	struct task *t = task_new("chat status", &tick_ops, NULL, sizeof(int64_t), status_first);
 
+	task_deadline(t, 0);
 	*(int64_t *)task_frame(t) = s->chat_id;
 	status_free(s);
 }

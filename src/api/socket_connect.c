@@ -1,7 +1,7 @@
 /* CONNECT to the namespace "/": from a visitor to a live socket.
  *
- *   socket_connect -> credential -> rate_known (the address' handshakes) -> gate_known (the
- * session)
+ *   socket_connect -> credential -> admitted -> rate_known (the address' handshakes) -> gate_known
+ * (the session)
  *   -> live_open (its person's channel) -> seated (still live? not too many?) -> listed -> accepted
  *
  * The person's channel is subscribed before the session is looked at for the last time, so that an
@@ -282,7 +282,7 @@ static void rate_known(struct task *t)
 	gate_pass(t, &f->ask, &f->pass, gate_known);
 }
 
-static void connect_begin(struct task *t)
+static void admitted(struct task *t)
 {
 	struct socket *s = task_subject(t);
 	struct connect *f = task_frame(t);
@@ -290,6 +290,11 @@ static void connect_begin(struct task *t)
 	(void)addr_bind_key(&s->caller.addr, f->addr_key);
 	f->limit = (struct limit){str_of(f->addr_key), "handshake", config.rate_handshake};
 	rate_hit(t, &f->limit, 60, &f->rate, rate_known);
+}
+
+static void connect_begin(struct task *t)
+{
+	task_admit(t, TASK_LINE_SOCKETS, admitted);
 }
 
 /* A cookie wins over `auth`. False: there is no credential, or none of the right form. */

@@ -42,6 +42,7 @@ struct pg_conn {
 	bool seen;         /* the result of this stage; NULL is due */
 	unsigned unsynced; /* reads sent since the last sync */
 	struct timer retry, oldest;
+	int64_t answered; /* clock_ms of the last answer */
 	unsigned failures;
 	int64_t up_since;
 };
@@ -218,6 +219,7 @@ static void slot_done(struct pg_conn *c, struct pg_slot *q)
 		else if (q->unprepared)
 			plan_forget(c, q);
 	}
+	c->answered = clock_ms();
 	pg.stats.latency_us += ((clock_ns() - q->sent) / 1000 - pg.stats.latency_us) / 16;
 	list_remove(&q->node);
 	c->in_flight--;
@@ -287,17 +289,19 @@ static void conn_input(struct pg_link *l)
 	}
 }
 
-/* Answers come in order: one look at the head is enough. */
+/* Answers come in order: one look at the head is enough. While others are answered, the queue is
+ * long but PostgreSQL is there. */
 static void on_oldest(struct timer *t)
 {
 	struct pg_conn *c = LIST_ITEM(t, struct pg_conn, oldest);
 	struct pg_slot *q;
-	int64_t left;
+	int64_t since, left;
 
 	if (list_empty(&c->flight))
 		return;
 	q = LIST_ITEM(c->flight.next, struct pg_slot, node);
-	left = q->started + pg.setup.timeout_ms - clock_ms();
+	since = q->started > c->answered ? q->started : c->answered;
+	left = since + pg.setup.timeout_ms - clock_ms();
 	if (left > 0)
 		timer_set(t, left);
 	else

@@ -7,8 +7,8 @@
  * and then acts is one statement (CTE) or one SQL function.
  *
  * Away: as in io/redis.h, but a connection that was up for a second is tried again at once.
- * statement_timeout is STORE_TIMEOUT_MS minus 100 (half of it up to 200). A connection that cannot
- * answer in STORE_TIMEOUT_MS is closed and made anew. */
+ * statement_timeout is STORE_TIMEOUT_MS minus 100 (half of it up to 200). A connection that
+ * answers nothing for STORE_TIMEOUT_MS is closed and made anew. */
 #ifndef IO_PG_H
 #define IO_PG_H
 

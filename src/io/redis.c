@@ -62,7 +62,8 @@ static struct {
 	struct list flight;
 	struct buf scratch;
 	struct redis_stats stats;
-	int64_t now; /* clock_ns of this batch of commands or replies */
+	int64_t now;      /* clock_ns of this batch of commands or replies */
+	int64_t answered; /* clock_ms of the last reply */
 	char why[128], logged[128];
 } redis;
 
@@ -280,6 +281,7 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *slot)
 		slot_end(s, ERR_UNAVAILABLE);
 		return;
 	}
+	redis.answered = clock_ms();
 	redis.stats.latency_us += ((redis.now - s->sent) / 1000 - redis.stats.latency_us) / 16;
 	if (r->type == REDIS_REPLY_ERROR) {
 		if (s->tail && error_is(r, "NOSCRIPT")) {
@@ -294,17 +296,19 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *slot)
 	slot_end(s, e);
 }
 
-/* The queue is first in, first out: one look at its head is enough. */
+/* The queue is first in, first out: one look at its head is enough. While others are answered, the
+ * queue is long but Redis is there. */
 static void on_oldest(struct timer *t)
 {
 	struct redis_slot *s;
-	int64_t left;
+	int64_t since, left;
 
 	(void)t;
 	if (!redis.ac || list_empty(&redis.flight))
 		return;
 	s = LIST_ITEM(redis.flight.next, struct redis_slot, node);
-	left = s->started + redis.setup.timeout_ms - clock_ms();
+	since = s->started > redis.answered ? s->started : redis.answered;
+	left = since + redis.setup.timeout_ms - clock_ms();
 	if (left > 0)
 		timer_set(&redis.oldest, left);
 	else

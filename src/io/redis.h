@@ -2,10 +2,10 @@
  * The adapter to the loop is ours (readable for good, one flush a turn, writable only after
  * EAGAIN). Subscriptions have a connection of their own: io/redis_sub.h.
  *
- * Away: a command that waits longer than STORE_TIMEOUT_MS closes the connection; every slot ends
- * with ERR_UNAVAILABLE, and so does each new command, at once, until the connection is back: tried
- * again after 50 ms, doubling to 500 ms, with jitter. Back means: connected, AUTH and SELECT done,
- * scripts loaded, `on_ready` run.
+ * Away: a command that waits while nothing is answered for STORE_TIMEOUT_MS closes the connection;
+ * every slot ends with ERR_UNAVAILABLE, and so does each new command, at once, until the connection
+ * is back: tried again after 50 ms, doubling to 500 ms, with jitter. Back means: connected, AUTH
+ * and SELECT done, scripts loaded, `on_ready` run.
  *
  * A script is an atomic step under schema/redis/, embedded in the binary, called by SHA; NOSCRIPT
  * is answered by one retry with the source.  */

@@ -12,9 +12,14 @@
  * step, otherwise at once. Operations outlive it: they are detached (op->task is NULL) and belong
  * to the queue of their connection.
  *
+ * Admission: `lines` hold those that wait, stats.inside counts those that are in; whoever ends lets
+ * the next one in.
+ *
  * To add a way for a step to end: set frame->next (or fault), and let task_step know what to wait
  * for. */
 #include "io/task.h"
+
+#include "base/clock.h"
 
 #ifdef PORTAL_FAULTS
 #include "base/log.h"
@@ -39,7 +44,9 @@ struct task {
 	struct timer deadline, nap;
 	struct fault fault; /* err is set: to be unwound */
 	struct fault seen;  /* what the running step caught */
-	bool running, ended, expired, orphan, wrote, timed;
+	struct list line;   /* of those that wait to get inside */
+	struct op place;    /* what one in line waits for */
+	bool running, ended, expired, orphan, wrote, timed, inside;
 #ifdef PORTAL_FAULTS
 	enum task_fault_kind inject;
 	unsigned inject_at, op_count;
@@ -51,7 +58,15 @@ struct task {
 };
 
 static struct list tasks = {&tasks, &tasks};
-static struct task_stats stats;
+static struct list lines[TASK_LINES] = {
+	{&lines[0], &lines[0]}, {&lines[1], &lines[1]}}; /* of those that wait to get inside */
+static const int64_t line_ms[TASK_LINES] = {400, 5000};
+#define SOCKETS_EVERY 4
+#define INSIDE_MS     200 /* how long one that is inside may take */
+#define PACE_MS       100 /* how often the pace at which they end is looked at */
+static struct task_stats stats = {.inside_most = TASKS_INSIDE};
+static int64_t pace_since; /* clock_ms */
+static uint64_t pace_done; /* that were inside and have ended since */
 #ifdef PORTAL_FAULTS
 static struct {
 	char name[32]; /* "": nothing */
@@ -99,11 +114,90 @@ static void ops_detach(struct task *t)
 		LIST_ITEM(n, struct op, node)->task = NULL;
 }
 
+/* By Little's law: with n inside and x a second ending, each is in for n / x seconds. */
+static void pace_count(void)
+{
+	int64_t ms = clock_ms() - pace_since;
+	uint64_t most;
+
+	pace_done++;
+	if (ms < PACE_MS)
+		return;
+	most = pace_done * INSIDE_MS / (uint64_t)ms;
+	stats.inside_most = most > TASKS_INSIDE ? most : TASKS_INSIDE;
+	pace_since = clock_ms();
+	pace_done = 0;
+}
+
+/* Whose turn it is; NULL: nobody waits. */
+static struct list *line_next(void)
+{
+	static unsigned turn;
+	struct list *requests = &lines[TASK_LINE_REQUESTS], *sockets = &lines[TASK_LINE_SOCKETS];
+	bool sockets_turn = ++turn % SOCKETS_EVERY == 0 || list_empty(requests);
+
+	return list_pop(sockets_turn && !list_empty(sockets) ? sockets : requests);
+}
+
+static void line_move(void)
+{
+	struct list *n;
+
+	while (stats.inside < stats.inside_most && (n = line_next()) != NULL) {
+		struct task *t = LIST_ITEM(n, struct task, line);
+
+		stats.in_line--;
+		if (t->expired) /* and ends in this turn */
+			continue;
+		stats.inside++;
+		t->inside = true;
+		if (t->timed)
+			timer_set(&t->deadline, TASK_DEADLINE_MS);
+		op_end(&t->place, OK);
+	}
+}
+
+static void line_leave(struct task *t)
+{
+	if (!list_empty(&t->line)) {
+		list_remove(&t->line);
+		stats.in_line--;
+	}
+	if (t->inside) {
+		t->inside = false;
+		stats.inside--;
+		pace_count();
+		line_move();
+	}
+}
+
+void task_admit(struct task *t, enum task_line line, task_fn *next)
+{
+	ASSERT(!t->inside);
+	if (stats.inside < stats.inside_most && stats.in_line == 0) {
+		t->inside = true;
+		stats.inside++;
+		next(t);
+		return;
+	}
+	if (t->timed && stats.in_line >= TASKS_IN_LINE) {
+		stats.refused++;
+		task_fail(t, ERR_UNAVAILABLE);
+		return;
+	}
+	if (t->timed)
+		timer_set(&t->deadline, line_ms[line]);
+	op_begin(t, &t->place, OP_READ, next);
+	list_add_tail(&lines[line], &t->line);
+	stats.in_line++;
+}
+
 void task_end(struct task *t)
 {
 	if (t->ended)
 		return;
 	t->ended = true;
+	line_leave(t);
 	ops_detach(t);
 	timer_clear(&t->deadline);
 	timer_clear(&t->nap);
@@ -199,6 +293,7 @@ static void task_expire(struct timer *timer)
 	struct task *t = LIST_ITEM(timer, struct task, deadline);
 
 	t->expired = true;
+	stats.refused += !list_empty(&t->line);
 	t->fault = (struct fault){.err = ERR_UNAVAILABLE};
 	ops_detach(t);
 	timer_clear(&t->nap);
@@ -238,6 +333,7 @@ struct task *task_new(const char *name, const struct task_ops *ops, void *subjec
 	t->ops = ops;
 	t->subject = subject;
 	list_init(&t->under_way);
+	list_init(&t->line);
 	list_add_tail(&tasks, &t->node);
 	ready_init(&t->ready, task_step);
 	timer_init(&t->deadline, task_expire);

@@ -93,6 +93,24 @@ void task_return(struct task *t);
 void task_end(struct task *t);
 void task_orphan(struct task *t); /* the client left */
 
+/* ---- admission: no more is begun than the stores do in good time ----
+ * As many tasks are inside at once as have lately ended in 200 ms (at least TASKS_INSIDE): then one
+ * that gets in takes no longer than that. The others wait in one of two lines, first come first
+ * served, before they have asked a store for anything: so the stores' queues stay short whatever
+ * comes, what was begun is finished in time, and what cannot be is refused early. New sockets wait
+ * longer and get inside when no request waits, but every fourth time in any case: when all come
+ * back at once, each that is let in can do what it came for. */
+#define TASKS_INSIDE  256
+#define TASKS_IN_LINE 20000
+enum task_line {
+	TASK_LINE_REQUESTS, /* a client waits for 400 ms, less than a store may take to answer */
+	TASK_LINE_SOCKETS,  /* 5 s */
+	TASK_LINES
+};
+/* `next` runs once it is inside, where it stays to its end. ERR_UNAVAILABLE when it waited too long
+ * or there are too many before it; never for a task without a deadline. */
+void task_admit(struct task *t, enum task_line line, task_fn *next);
+
 /* ---- for io/redis, io/pg and whoever else has operations ---- */
 enum op_kind {
 	OP_READ,
@@ -109,6 +127,7 @@ void op_end(struct op *op, enum err e);
 
 struct task_stats {
 	uint64_t started, alive, failed;
+	uint64_t inside, inside_most, in_line, refused; /* admission; refused: so far */
 };
 struct task_stats task_stats(void);
 void task_end_all(void);    /* at shutdown, after draining: orphans and ticks end */

@@ -35,11 +35,16 @@ static void look_done(struct task *t)
 	task_end(t);
 }
 
-static void look_begin(struct task *t)
+static void look_admitted(struct task *t)
 {
 	struct look *l = task_subject(t);
 
 	key_ask(t, l->chat_id, &l->again, look_done);
+}
+
+static void look_begin(struct task *t)
+{
+	task_admit(t, TASK_LINE_REQUESTS, look_admitted);
 }
 
 static void look_failed(struct task *t, const struct fault *f)

@@ -17,10 +17,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "chat.h"
 #include "history.h"
 
-#define RETRY_MS  200
+#define RETRY_MS  600 /* half of it, and up to as much again by chance */
 #define KEY_BYTES 32
 #define BLOB_TEXT 96 /* 72 bytes */
 #define SHARE_MAX 64
@@ -197,7 +198,7 @@ static void seat_look(struct seat *seat)
 static void again_later(struct client *c)
 {
 	if (!timer_is_set(&c->timer))
-		timer_set(&c->timer, RETRY_MS);
+		timer_set(&c->timer, RETRY_MS / 2 + secret_below(RETRY_MS));
 }
 
 static void session_take(struct client *c, struct str answer)
