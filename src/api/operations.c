@@ -25,7 +25,7 @@
 
 #include <stdio.h>
 
-#define PING_MS    500 /* a store that takes longer is away */
+#define PING_MS    500 /* a store that answers nothing for longer is away */
 #define SLOW_US    100000
 #define WATCH_MS   20
 #define REWATCH_MS 500
@@ -253,9 +253,28 @@ static void write_cache(struct json_out *j, const struct aside *a)
 	json_end(j);
 }
 
-static const char *word(const struct aside *a)
+enum state_of {
+	HEALTHY,
+	DEGRADED, /* slow, or busy: it answers others, but not this one in time */
+	UNHEALTHY
+};
+static const char *const words[] = {"healthy", "degraded", "unhealthy"};
+
+static enum state_of state_of(const struct aside *a, bool up, int64_t silent_ms)
 {
-	return a->err != OK ? "unhealthy" : a->took_us > SLOW_US ? "degraded" : "healthy";
+	if (a->err != OK)
+		return up && silent_ms < PING_MS ? DEGRADED : UNHEALTHY;
+	return a->took_us > SLOW_US ? DEGRADED : HEALTHY;
+}
+
+static enum state_of database_state(const struct health *h)
+{
+	return state_of(h->database, pg_is_up(), pg_stats().silent_ms);
+}
+
+static enum state_of cache_state(const struct health *h)
+{
+	return state_of(h->cache, redis_is_up(), redis_stats().silent_ms);
 }
 
 static void write_errors(struct json_out *j, const struct health *h)
@@ -264,14 +283,18 @@ static void write_errors(struct json_out *j, const struct health *h)
 
 	json_key(j, "errors");
 	json_arr(j);
-	if (h->database->err != OK)
+	if (database_state(h) == UNHEALTHY)
 		json_z(j, "The database is away");
 	else if (s.up < s.connections)
 		json_z(j, "Some database connections are away");
-	if (h->cache->err != OK)
+	else if (database_state(h) == DEGRADED)
+		json_z(j, "The database is slow");
+	if (cache_state(h) == UNHEALTHY)
 		json_z(j, "The cache is away");
 	else if (!bus_caught_up())
 		json_z(j, "The bus is away");
+	else if (cache_state(h) == DEGRADED)
+		json_z(j, "The cache is slow");
 	if (state.phase == PHASE_STARTING)
 		json_z(j, "Starting");
 	if (state.phase == PHASE_DRAINING)
@@ -280,16 +303,16 @@ static void write_errors(struct json_out *j, const struct health *h)
 }
 
 /* Nobody is served without either store; slow ones, lost connections and a start are less. */
-static const char *health_status(const struct health *h)
+static enum state_of health_state(const struct health *h)
 {
 	struct pg_stats s = pg_stats();
+	enum state_of worst =
+		database_state(h) > cache_state(h) ? database_state(h) : cache_state(h);
 
-	if (h->database->err != OK || h->cache->err != OK)
-		return "unhealthy";
-	if (h->database->took_us > SLOW_US || h->cache->took_us > SLOW_US || s.up < s.connections ||
-		state.phase != PHASE_SERVING || !bus_caught_up())
-		return "degraded";
-	return "healthy";
+	if (worst == HEALTHY &&
+		(s.up < s.connections || state.phase != PHASE_SERVING || !bus_caught_up()))
+		return DEGRADED;
+	return worst;
 }
 
 static void write_build(struct json_out *j)
@@ -350,13 +373,13 @@ static void write_figures(struct json_out *j)
 static void health_asked(struct task *t)
 {
 	struct health *h = task_frame(t);
-	const char *status = health_status(h);
+	enum state_of status = health_state(h);
 	struct json_out *j = reply_json(t);
 
 	json_obj(j);
-	json_kstr(j, "status", str_of(status));
-	json_kstr(j, "database", str_of(word(h->database)));
-	json_kstr(j, "cache", str_of(word(h->cache)));
+	json_kstr(j, "status", str_of(words[status]));
+	json_kstr(j, "database", str_of(words[database_state(h)]));
+	json_kstr(j, "cache", str_of(words[cache_state(h)]));
 	write_build(j);
 	write_database(j, h->database);
 	write_cache(j, h->cache);
@@ -364,7 +387,7 @@ static void health_asked(struct task *t)
 	if (h->figures)
 		write_figures(j);
 	json_end(j);
-	reply_send_status(t, strcmp(status, "unhealthy") == 0 ? 503 : 200);
+	reply_send_status(t, status == UNHEALTHY ? 503 : 200);
 }
 
 static void health_ask(struct task *t, bool figures)

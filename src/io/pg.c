@@ -472,7 +472,13 @@ struct pg_stats pg_stats(void)
 
 	s.up = pg.up;
 	s.connections = pg.setup.connections;
-	for (int i = 0; pg.conns && i < pg.setup.connections; i++)
-		s.in_flight += pg.conns[i].in_flight;
+	s.silent_ms = clock_ms();
+	for (int i = 0; pg.conns && i < pg.setup.connections; i++) {
+		const struct pg_conn *c = &pg.conns[i];
+
+		s.in_flight += c->in_flight;
+		if (clock_ms() - c->answered < s.silent_ms)
+			s.silent_ms = clock_ms() - c->answered;
+	}
 	return s;
 }

@@ -113,6 +113,7 @@ struct pg_stats {
 	size_t in_flight;
 	int up, connections;
 	int64_t latency_us; /* moving average */
+	int64_t silent_ms;  /* since anything was answered */
 };
 struct pg_stats pg_stats(void);
 

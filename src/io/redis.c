@@ -556,5 +556,8 @@ bool redis_is_up(void)
 
 struct redis_stats redis_stats(void)
 {
-	return redis.stats;
+	struct redis_stats s = redis.stats;
+
+	s.silent_ms = clock_ms() - redis.answered;
+	return s;
 }

@@ -75,6 +75,7 @@ struct redis_stats {
 	uint64_t commands, errors, reconnects;
 	size_t in_flight;
 	int64_t latency_us; /* moving average */
+	int64_t silent_ms;  /* since anything was answered */
 };
 struct redis_stats redis_stats(void);
 
