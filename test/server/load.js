@@ -64,6 +64,7 @@ export function startLoad(scenario, { portals, bot, host }, args) {
   load.ended = async () => {
     const { code, out } = await end;
     assert.equal(code, 0, load.lines.join('\n'));
+    if (args.includes('--json')) return {}; // the result is in that file
     const result = JSON.parse(out);
     const told = `${JSON.stringify({ ...result, seconds: undefined })}\n${load.lines.slice(-12).join('\n')}`;
     assert.equal(result.unsettled, 0, told);

@@ -4,7 +4,7 @@
 // comes back.
 //
 // OVERLOAD_CLIENTS and OVERLOAD_SECONDS, STORM_CLIENTS: the size. At full size, with the release build:
-//   PORTALD=build/release/portald OVERLOAD_CLIENTS=5000 OVERLOAD_SECONDS=120 STORM_CLIENTS=10000
+//   B=build/release OVERLOAD_CLIENTS=9000 OVERLOAD_SECONDS=120 STORM_CLIENTS=9500 test/dev/with-stores.sh node --test test/server/overload.test.js
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
