@@ -148,13 +148,13 @@ void chat_begin(void)
 /* ---- the end ---- */
 
 /* Has sent what was due, and has what was acknowledged. Who was told of a gap may lack some:
- * portal-check knows which. */
+ * portal-check knows which. So does it of those that are partial. */
 static bool seat_is_settled(const struct seat *s, int64_t now)
 {
 	const struct client *c = s->client;
 
 	return !c->in_flight && message_due(c, c->next) > now && s->joined && !s->paging &&
-	       (chat_gaps.total > 0 || s->received >= s->room->acked);
+	       (chat_gaps.total > 0 || s->partial || s->received >= s->room->acked);
 }
 
 static bool all_there(void)

@@ -18,7 +18,8 @@ struct seat { /* a client in a room */
 	int64_t epoch, keyed;  /* keyed: the epoch that it has a key of */
 	uint64_t received;     /* messages of this run */
 	bool joined, joining, was_ready;
-	bool paging; /* the history behind a join is being read; what comes live waits in `held` */
+	bool partial; /* it cannot have all that was said in the load */
+	bool paging;  /* the history behind a join is being read; what comes live waits in `held` */
 	struct buf held;        /* JSON items with commas */
 	struct stream_at paged; /* the newest that a page has brought: an answer of HTTP overtakes
 				   events, which are dropped then */

@@ -233,9 +233,14 @@ static void join_take(struct seat *seat, struct str answer)
 
 		deliver(seat, &m, "join", false);
 	}
-	/* On the first join `more` is what was said before. */
-	if (!first && str_eq(slice_get(answer, "more"), STR("true")))
+	if (!str_eq(slice_get(answer, "more"), STR("true")))
+		return;
+	/* Without an `after` it is what was said before; in the load, to one who had been there and
+	 * heard nothing yet. */
+	if (!first)
 		page_ask(seat);
+	else if (run.begun_ns != 0)
+		seat->partial = true;
 }
 
 static void joined(struct sock *s, void *arg, struct str answer, int64_t sent_ns)

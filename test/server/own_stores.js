@@ -93,6 +93,7 @@ export async function ownStores({ durable = false } = {}) {
     }
   };
   stores.killPg = async () => {
+    signal([stores.pgPid], 'SIGSTOP'); // no child is made meanwhile: one that is left keeps a new one from starting
     signal(await pgPids(), 'SIGKILL');
     await stores.pgChild.done;
   };
