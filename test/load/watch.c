@@ -2,8 +2,7 @@
  * last.
  *
  *   look: /metrics of every server is asked for -> metrics_answered … -> all have answered: the sum
- *   is the newest look. A server that does not answer in time is left out, and the look is
- * `partial`.
+ *   is the newest look. A server that does not answer in time is left out.
  *
  * To add a figure: a field of struct look, its row in `figures`, and where it is written. */
 #include "watch.h"

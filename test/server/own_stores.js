@@ -44,10 +44,13 @@ export async function ownStores({ durable = false } = {}) {
 
   stores.startPg = async () => {
     const [command, args] = asUser(`${bin}/postgres`, ['-D', data, '-k', dir, '-c', 'listen_addresses=', '-c', 'fsync=off', '-c', 'max_connections=60']);
-    const child = spawn(command, args, { stdio: 'ignore' });
-    child.done = once(child, 'exit');
-    stores.pgChild = child;
+    const begin = () => {
+      stores.pgChild = spawn(command, args, { stdio: 'ignore' });
+      stores.pgChild.done = once(stores.pgChild, 'exit');
+    };
+    begin();
     await until(async () => {
+      if (stores.pgChild.exitCode !== null) begin(); // a killed one's last children hold its shared memory for a moment
       const client = new pg.Client({ host: dir, user: 'postgres', database: 'postgres' });
       client.on('error', () => {});
       try {
