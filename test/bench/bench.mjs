@@ -4,7 +4,7 @@
 //   node bench.mjs [--rounds 3] [--seconds 10] [--codes 20000] [--connections 5000]
 //                  [--sockets 5000,20000]
 //                  [--only livez,session,me,verify,signin,memory,
-//                  send100,send1000,send1,pace,connect,sockets] [--quick] [--write]
+//                  enqueue,atonce,pairs,fairness,send100,send1000,send1,pace,connect,sockets] [--quick] [--write]
 //
 // --quick: one round of 3 s, of sockets 1 s. --sockets: fewer where the limit of descriptors is lower. --write: docs/benchmarks.md too. Figures go to build/bench/results.json.
 // Needs DATABASE_URL and REDIS_URL of stores on this machine that may be written to, PORTALD and
@@ -21,6 +21,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { parseArgs } from 'node:util';
 import { LOAD_CORE, childrenOf, measure, median, memoryOf, parentOf, pin, wrk } from './measure.mjs';
+import { fairness, matchScenarios, pairingStep } from './match.mjs';
 import { connecting, fanOut, idleSockets } from './realtime.mjs';
 import { OUT, makePeer, makePortal, programOf, startFloor, startFloorFanout, startNginx, startWebdis } from './servers.mjs';
 import { describeMachine, printReport, writeReport } from './report.mjs';
@@ -39,7 +40,9 @@ const only = flags.only?.split(',');
 const wanted = (scenario) => !only || only.includes(scenario);
 
 const SESSIONS = 200; // people who send GETs, each with a session
-const METRICS = ['rate', 'p50', 'p99', 'cpu', 'redis', 'postgres', 'requests', 'bytes'];
+const METRICS = ['rate', 'p50', 'p99', 'longest', 'keyed', 'cpu', 'redis', 'postgres', 'requests', 'bytes'];
+const SEEKERS = codes / 2; // people who search, with a session each
+const AT_ONCE = flags.quick ? { people: 500, rounds: 2 } : { people: 2000, rounds: 5 };
 const SPARE = 1000; // sockets of people beyond those that idle; descriptors that are no socket's
 const SOCKET_SCENARIOS = ['send100', 'send1000', 'send1', 'pace', 'connect', 'sockets'];
 const settle = flags.quick ? 300 : 1500;
@@ -127,7 +130,7 @@ async function runAll(list, sides, stores) {
     const load = { seconds: warm ? 1 : seconds, ...(await entry.load(warm)) };
     return measure(entry.server, stores, load, s.perOperation);
   };
-  for (const s of list) for (const entry of s.sockets ? [] : s.servers) await once_(s, entry, true);
+  for (const s of list) for (const entry of s.servers.filter((e) => e.load)) await once_(s, entry, true);
   // Plans that were made while tables were empty are made again, as they are in a database that has run for a while.
   for (const side of sides) await side.stores.db.query('VACUUM ANALYZE');
   for (let round = 1; round <= rounds; round++) {
@@ -201,7 +204,7 @@ const sides = [];
 
 // Portal gets a person for each socket; what socket.io keeps of one does not depend on whose it is.
 async function makeSpeakers(peer, portal) {
-  const tokens = (side, count) => prepare(side, side.server, 'verify', 2 * codes + SESSIONS, count, `${side.server.name}.people`);
+  const tokens = (side, count) => prepare(side, side.server, 'verify', 2 * codes + SESSIONS + SEEKERS, count, `${side.server.name}.people`);
   const raw = await startFloorFanout();
   const io = await peer.startSockets();
   const list = [
@@ -215,6 +218,7 @@ async function makeSpeakers(peer, portal) {
 }
 
 async function bench() {
+  const step = wanted('pairs') && await pairingStep(); // while Redis is empty
   const peer = await makePeer();
   sides.push(peer);
   const portal = await makePortal();
@@ -223,8 +227,10 @@ async function bench() {
   const yardsticks = { floor: await startFloor(), nginx: await startNginx(), webdis: await startWebdis(peer.stores) };
   for (const side of sides) {
     side.server = await side.start();
-    await makePeople(side, 2 * codes + SESSIONS + idle.at(-1) + SPARE);
+    await makePeople(side, 2 * codes + SESSIONS + SEEKERS + idle.at(-1) + SPARE);
     side.tokens = await prepare(side, side.server, 'verify', 2 * codes, SESSIONS, `${side.server.name}.tokens`);
+    if (wanted('enqueue'))
+      side.seekers = await prepare(side, side.server, 'verify', 2 * codes + SESSIONS, SEEKERS, `${side.server.name}.seekers`);
   }
   if (portal && wanted('me')) portal.logging = await portal.start(true);
 
@@ -233,7 +239,10 @@ async function bench() {
   const results = {
     machine: describeMachine(await peer.stores.db.query('SHOW server_version'), await peer.stores.redis.info('server')),
     settings: { rounds, seconds, codes, connections, connects: idle[0] },
-    scenarios: await runAll([...await scenarios(sides, yardsticks), ...socketScenarios(speakers, stores)], sides, stores),
+    scenarios: await runAll([
+      ...await scenarios(sides, yardsticks), ...matchScenarios(sides, stores, AT_ONCE).filter((s) => wanted(s.scenario)), ...socketScenarios(speakers, stores),
+    ], sides, stores),
+    matcher: { step, fairness: wanted('fairness') && await fairness(flags.write) },
     memory: [],
     idle: [],
   };

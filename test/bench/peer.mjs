@@ -10,6 +10,7 @@ import Fastify from 'fastify';
 import Redis from 'ioredis';
 import pg from 'pg';
 import { GATE } from './gate.mjs';
+import { addMatcher } from './peer_match.mjs';
 import { pgOptions, redisOptions } from '../server/harness.js';
 
 const LIMIT = 1_000_000;
@@ -250,6 +251,10 @@ app.post('/v1/authentication/verify', verified, async (request, reply) => {
   await Promise.all([redis.hset(key, 'u', owner, 'c', Date.now()), redis.expire(key, SESSION_SECONDS)]);
   reply.header('Set-Cookie', `psession=${token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${SESSION_SECONDS}`);
   return { ...(await profile(owner)), user_created: created };
+});
+
+addMatcher(app, {
+  db, redis, session, Refusal, userOf: (token) => redis.hget(`peer:session:${hashOf(token)}`, 'u'),
 });
 
 await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT), backlog: 4096 });

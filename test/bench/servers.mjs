@@ -11,11 +11,15 @@ import { SERVER_CORE, LOAD_CORE } from './measure.mjs';
 import { GATE } from './gate.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const root = path.resolve(here, '../..');
-export const OUT = path.join(root, 'build/bench');
-const PORTALD = process.env.PORTALD ?? path.join(root, 'build/release/portald');
-const PROGRAMS = path.join(root, 'build/release/bench');
+export const ROOT = path.resolve(here, '../..');
+export const OUT = path.join(ROOT, 'build/bench');
+const PORTALD = process.env.PORTALD ?? path.join(ROOT, 'build/release/portald');
+const RELEASE = path.join(ROOT, 'build/release');
+const PROGRAMS = path.join(RELEASE, 'bench');
 export const FANOUT = path.join(PROGRAMS, 'fanout');
+export const LOAD = path.join(RELEASE, 'portal-load');
+export const PAIRS = path.join(RELEASE, 'sim/pairs'); // empties the Redis of REDIS_URL
+export const SIM = path.join(RELEASE, 'sim/sim');
 const SECRET_KEY = 'a secret key of the bench, long enough';
 const LIMIT = '1000000'; // counted, and not reached
 
@@ -122,8 +126,8 @@ export async function makePeer() {
   const stores = await makeStores();
   const db = new pg.Client(pgOptions(stores.databaseUrl));
   await db.connect();
-  for (const file of readdirSync(path.join(root, 'schema')).filter((f) => f.endsWith('.sql')).sort())
-    await db.query(readFileSync(path.join(root, 'schema', file), 'utf8'));
+  for (const file of readdirSync(path.join(ROOT, 'schema')).filter((f) => f.endsWith('.sql')).sort())
+    await db.query(readFileSync(path.join(ROOT, 'schema', file), 'utf8'));
   await db.end();
   return {
     stores,
@@ -146,7 +150,7 @@ export async function makePeer() {
 
 export async function makePortal() {
   if (!existsSync(PORTALD)) {
-    console.log(`  ${path.relative(root, PORTALD)} is not built and is left out`);
+    console.log(`  ${path.relative(ROOT, PORTALD)} is not built and is left out`);
     return null;
   }
   const stores = await makeStores();
@@ -157,6 +161,7 @@ export async function makePortal() {
     RATE_LIMIT_HEALTH: '0', // one address sends more than the setting can allow
     STORE_TIMEOUT_MS: '5000', // the load, or a neighbour, may keep the stores' core for a while
     RATE_LIMIT_HANDSHAKE: '0', RATE_LIMIT_EVENTS: '0', MESSAGE_RATE_CHAT: '0', MESSAGE_RATE: '0',
+    MATCH_RECENT: '0', MATCH_GRACE: '3600', // the same people meet again; who has no socket is not missed while others are measured
   };
   await portalctl(stores, ['migrate'], base);
   const bot = await portalctl(stores, ['bot', 'register', '--name', 'bench', '--platform', 'discord', '--json'], base);

@@ -2,6 +2,7 @@
 --
 --   wrk … -- get PATH TOKENS             GET of PATH with the sessions of the file TOKENS, in turn
 --   wrk … -- verify CODES                each "address code" of the file CODES once, then ends
+--   wrk … -- match STEP TOKENS           each session of the file TOKENS once (STEP enqueue: with interests, leave), then ends
 --   wrk … -- flow STEP FROM COUNT KEY [OUT]
 --       people FROM … FROM+COUNT-1 ask for a code, their bot (KEY) fetches it (STEP code) and they sign
 --       in (STEP verify). With OUT each once: writes "address code" or tokens there, then ends.
@@ -75,13 +76,9 @@ function modes.get(path, tokens)
   end
 end
 
-function modes.verify(codes)
-  local requests, n = {}, 0
-  for i, line in ipairs(lines(codes)) do
-    local address, code = line:match("(%S+) (%S+)")
-    requests[i] = post(i, "/v1/authentication/verify", address, '{"code":"' .. code .. '"}')
-  end
-  local filler = wrk.format("GET", "/livez") -- what is asked of other connections before all stand still
+-- Each of them, then the run ends.
+local function each_once(requests)
+  local filler, n = wrk.format("GET", "/livez"), 0 -- what is asked of other connections before all stand still
   request = sender(function()
     n = n + 1
     if n > #requests then
@@ -89,6 +86,42 @@ function modes.verify(codes)
     end
     return requests[n] or filler
   end)
+end
+
+function modes.verify(codes)
+  local requests = {}
+  for i, line in ipairs(lines(codes)) do
+    local address, code = line:match("(%S+) (%S+)")
+    requests[i] = post(i, "/v1/authentication/verify", address, '{"code":"' .. code .. '"}')
+  end
+  each_once(requests)
+end
+
+-- One in ten looks for anybody, the others for one to three of a hundred tags; the same each time.
+local function interests()
+  if math.random(10) == 1 then
+    return '{"interest":"any"}'
+  end
+  local tags = {}
+  for i = 1, math.random(3) do
+    tags[i] = string.format('"tag%03d"', math.random(100))
+  end
+  return '{"interests":[' .. table.concat(tags, ",") .. "]}"
+end
+
+function modes.match(step, tokens)
+  local requests = {}
+  math.randomseed(5)
+  for i, token in ipairs(lines(tokens)) do
+    local headers = { Cookie = "psession=" .. token }
+    local body
+    if step == "enqueue" then
+      headers["Content-Type"] = "application/json"
+      body = interests()
+    end
+    requests[i] = wrk.format("POST", "/v1/portal/match/" .. step, headers, body)
+  end
+  each_once(requests)
 end
 
 function modes.flow(step, from, count, key, out)
