@@ -22,12 +22,11 @@ const enqueueLoad = ({ server, seekers }) => async () => {
 };
 
 // All search at once, each with a socket: times are from the request's bytes to match:found, CPU is for a pair.
-async function atOnce({ server, key }, stores, { people, rounds }) {
+async function atOnce({ server, key }, stores, { people, seconds }) {
   const r = await json('taskset', '-c', LOAD_CORE, LOAD, 'match', '--url', `http://127.0.0.1:${server.port}`, '--bot-key', key,
-    '--clients', people, '--connect-rate', 1000, '--rounds', rounds, '--watch', `server=${server.pid}`,
-    '--watch', `redis=${stores.redis}`, '--watch', `postgres=${childrenOf(stores.postgres).join(',')}`);
+    '--clients', people, '--connect-rate', 1000, '--seconds', seconds, '--watch', [`server=${server.pid}`, `redis=${stores.redis}`, `postgres=${childrenOf(stores.postgres).join('+')}`].join(','));
   return {
-    rate: r.pairs_per_s, p50: r.found.p50_us, p99: r.found.p99_us, longest: r.found.max_us, keyed: r.keyed.p99_us,
+    rate: r.pairs_per_s, p50: r.meters.found.latency.p50_us, p99: r.meters.found.latency.p99_us, longest: r.meters.found.latency.max_us, keyed: r.meters.keyed.latency.p99_us,
     cpu: r.cpu_us_per_pair.server, redis: r.cpu_us_per_pair.redis, postgres: r.cpu_us_per_pair.postgres,
     requests: r.pairs, errors: Object.values(r.errors).reduce((sum, n) => sum + n, 0),
   };

@@ -49,6 +49,7 @@ struct web_answer {
 	struct str head;  /* header lines as sent, each with its CRLF */
 	struct str body;  /* decoded */
 	int64_t asked_ns; /* when web_ask was called */
+	int64_t sent_ns;  /* when its bytes were given to the kernel, or would have been */
 };
 typedef void web_fn(void *arg, const struct web_answer *a);
 

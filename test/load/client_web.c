@@ -16,7 +16,7 @@ struct ask {
 	struct buf request;
 	web_fn *fn;
 	void *arg;
-	int64_t asked_ns;
+	int64_t asked_ns, sent_ns;
 };
 
 struct link {
@@ -52,7 +52,7 @@ static void ask_end(struct ask *k, const struct web_answer *a)
 
 static void ask_fail(struct ask *k)
 {
-	ask_end(k, &(struct web_answer){.head = STR(""), .body = STR(""), .asked_ns = k->asked_ns});
+	ask_end(k, &(struct web_answer){.head = STR(""), .body = STR(""), .asked_ns = k->asked_ns, .sent_ns = k->sent_ns});
 }
 
 struct str web_header(const struct web_answer *a, const char *name)
@@ -169,7 +169,8 @@ static void link_answered(struct link *l)
 	struct web_answer a = {.status = l->status,
 		.head = buf_view(&l->head),
 		.body = buf_view(&l->body),
-		.asked_ns = k->asked_ns};
+		.asked_ns = k->asked_ns,
+		.sent_ns = k->sent_ns};
 	struct buf head = l->head, body = l->body; /* the link may go while the callback reads */
 
 	l->ask = NULL;
@@ -227,6 +228,7 @@ static void link_send(struct link *l)
 	l->parser.data = l;
 	l->status = 0;
 	l->head.n = l->body.n = 0;
+	l->ask->sent_ns = clock_ns();
 	n = uv_try_write((uv_stream_t *)&l->tcp, &b, 1);
 	if (n == (int)r->n)
 		return;

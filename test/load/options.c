@@ -10,8 +10,8 @@
 
 #include "watch.h"
 
-static const struct scenario *const scenarios[] = {
-	&scenario_login, &scenario_me, &scenario_chat, &scenario_idle, &scenario_storm};
+static const struct scenario *const scenarios[] = {&scenario_login, &scenario_me, &scenario_chat,
+	&scenario_match, &scenario_idle, &scenario_storm};
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
 #define MIX         "mix"

@@ -91,6 +91,9 @@ void result_write(void)
 	json_ki64(&j, "load_ms", (run.ended_ns - run.begun_ns) / 1000000);
 	json_ki64(&j, "unsettled", (int64_t)run.unsettled);
 	meters_write(false, &j);
+	for (size_t i = 0; i < run.part_count; i++)
+		if (run.parts[i].scenario->result)
+			run.parts[i].scenario->result(&j);
 	errors_write(&j);
 	watch_write_all(&j);
 	own_cost_write(&j);

@@ -58,6 +58,7 @@ struct scenario {
 	void (*prepare)(const struct share *mine); /* ends with run_ready */
 	void (*begin)(void);                       /* load, from run.begun_ns on */
 	void (*end)(void);                         /* no new load; ends with run_settled */
+	void (*result)(struct json_out *j); /* further members of the result; may be NULL */
 	void (*explain)(void); /* who is not settled: some lines of run_note; may be NULL */
 	void (*release)(void); /* sockets go, what was made is removed; ends with run_released */
 };
@@ -129,7 +130,7 @@ struct login {
 extern const char *const login_paths[LOGIN_STEPS];
 void login_begin(struct login *l);
 
-extern const struct scenario scenario_login, scenario_me, scenario_chat, scenario_idle,
-	scenario_storm;
+extern const struct scenario scenario_login, scenario_me, scenario_chat, scenario_match,
+	scenario_idle, scenario_storm;
 
 #endif
