@@ -313,12 +313,10 @@ docs-check: $(DEPS_BUILD)
 	test/dev/docs.sh check build/release
 
 bench: build/stamp/bench ## measure against fastify and socket.io (medians of 3, pinned to cores); minutes
-	$(SUB) VARIANT=release programs benchers simulator
-	build/release/sim/sim --people 100000 --plot docs/matcher-waiting.svg
-	env B=build/release test/dev/with-stores.sh build/release/sim/pairs
+	$(SUB) VARIANT=release programs loaders benchers simulator
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --write
 bench-quick: build/stamp/bench ## the same in one short round
-	$(SUB) VARIANT=release programs benchers
+	$(SUB) VARIANT=release programs loaders benchers simulator
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --quick
 
 # ---- install and clean ------------------------------------------------------------------------

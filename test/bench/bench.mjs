@@ -148,6 +148,7 @@ async function runAll(list, sides, stores) {
     scenario: s.scenario,
     title: s.title,
     sockets: s.sockets,
+    matcher: s.matcher,
     servers: Object.entries(s.runs).map(([name, runs]) => ({
       name,
       ...Object.fromEntries(METRICS.map((m) => [m, median(runs.map((r) => r[m]))])),

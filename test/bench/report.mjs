@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MATCH_HEAD, MATCH_TEXT, matchAlone, matchRows, matchTargets } from './match.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const PEER = 'fastify';
@@ -49,7 +50,7 @@ const HEAD = ['server', 'per second', 'p50', 'p99', 'CPU us', 'rate / fastify', 
 // Of sockets: for one delivery, or one connection; times are those of the last who gets a message.
 const SOCKET_HEAD = ['server', 'per second', 'p50', 'p99', 'CPU us', 'rate / socket.io', 'CPU / socket.io', 'CPU / floor', 'Redis us',
   'PostgreSQL us', 'bytes', 'errors'];
-const headOf = (scenario) => (scenario.sockets ? SOCKET_HEAD : HEAD);
+const headOf = (scenario) => (scenario.matcher ? MATCH_HEAD : scenario.sockets ? SOCKET_HEAD : HEAD);
 function socketRowsOf(scenario) {
   const by = (name) => scenario.servers.find((s) => s.name === name);
   return scenario.servers.map((s) => [
@@ -60,6 +61,7 @@ function socketRowsOf(scenario) {
 }
 
 function rowsOf(scenario) {
+  if (scenario.matcher) return matchRows(scenario);
   if (scenario.sockets) return socketRowsOf(scenario);
   const by = (name) => scenario.servers.find((s) => s.name === name);
   return scenario.servers.map((s) => [
@@ -103,6 +105,7 @@ function targets(results) {
   want('GET /v1/users/me: CPU at most 1/8 of fastify', ratio(ours('me'), find('me', PEER), 'cpu'), atMost(1 / 8));
   want('GET /v1/users/me: rate at least 5 x fastify', ratio(ours('me'), find('me', PEER), 'rate'), atLeast(5));
   want('whole sign-in: rate at least 6 x fastify', ratio(ours('signin'), find('signin', PEER), 'rate'), atLeast(6));
+  matchTargets({ find, want, ours: OURS, peer: PEER, results });
   want('idle connection: at most 0.75 KiB', results.memory.find((m) => m.name === OURS)?.bytes / 1024, atMost(0.75));
   const sends = (scenario, who, most) => want(
     `message:send to ${who}: CPU a delivery at most ${most} x the floor`, ratio(ours(scenario), find(scenario, 'floor'), 'cpu'), atMost(most));
@@ -136,6 +139,7 @@ export function printReport(results) {
     console.log(`\nidle keep-alive connections, ${results.settings.connections} of them`);
     printTable(MEMORY_HEAD, memoryRows(results.memory));
   }
+  for (const line of matchAlone(results.matcher)) console.log(`\n${line}`);
   if (results.idle.length) {
     console.log('\nidle sockets, signed in and in one room');
     printTable(IDLE_HEAD, idleRows(results.idle));
@@ -176,11 +180,13 @@ export function writeReport(results) {
     'tables. The floor (`test/bench/floor.c`) is bare epoll and looks at nothing. nginx returns a fixed text. webdis puts HTTP before Redis and does nothing else: `GET` reads one key, `script` runs the peer\'s script for session and rate limit. ' +
     'Rate limits are counted by Portal and by the peer, too high to be reached; that of `/livez` is off. `portald, logging` writes a line for each ' +
     `request into a pipe that is read, the others log warnings only. verify: ${s.codes} people who have an account, each with a code of an address of their own.`,
-    ...sections(results.scenarios.filter((sc) => !sc.sockets)),
+    ...sections(results.scenarios.filter((sc) => !sc.sockets && !sc.matcher)),
   ];
   if (results.memory.length)
     parts.push(`## Idle keep-alive connections\n\nGrowth of the process for each of ${s.connections} connections that have made one request.\n\n` +
       markdown(MEMORY_HEAD, memoryRows(results.memory)));
+  const strangers = results.scenarios.filter((sc) => sc.matcher);
+  if (strangers.length) parts.push(`${sections(strangers)}\n\n${MATCH_TEXT}`, ...matchAlone(results.matcher), '![How long people waited](matcher-waiting.svg)');
   const socketScenarios = results.scenarios.filter((sc) => sc.sockets);
   if (socketScenarios.length) parts.push(SOCKETS_TEXT, ...sections(socketScenarios));
   if (results.idle.length)
