@@ -68,16 +68,22 @@ local asks, list = {}, redis.call('HGETALL', KEYS[4])
 for i = 1, #list, 2 do
   asks[list[i]] = list[i + 1]
 end
+local changed = {}
 local function put(name, value)
   asks[name] = value
-  redis.call('HSET', KEYS[4], name, value)
+  changed[#changed + 1], changed[#changed + 2] = name, value
+end
+local function keep() -- what was put; before each return from here on
+  for i = 1, #changed, 1000 do
+    redis.call('HSET', KEYS[4], unpack(changed, i, math.min(i + 999, #changed)))
+  end
+  redis.call('PEXPIRE', KEYS[4], 86400000)
 end
 if asks.epoch ~= n then
   redis.call('DEL', KEYS[4])
   asks = {}
   put('epoch', n)
 end
-redis.call('PEXPIRE', KEYS[4], 86400000)
 made = made or asks.made
 -- The wait began when it was first seen, if it has been looked at ever since.
 if now - (asks.seen or 0) > 2 * ASK_MS + 500 then
@@ -143,7 +149,7 @@ local function rotate()
   redis.call('PUBLISH', channel, string.format(
     'r room:epoch_changed - -\n{"chat_id":%s,"epoch":%s,"reason":"lost"}', chat, n))
   redis.call('PUBLISH', channel, string.format('c !keys - -\n{"chat_id":%s}', chat))
-  asks, held, holders, keyless, made = {}, {}, {}, {}, false
+  asks, changed, held, holders, keyless, made = {}, {}, {}, {}, {}, false
   put('epoch', n)
   put('seen', string.format('%.0f', now))
   put('since', asks.seen)
@@ -172,6 +178,7 @@ for _, field in ipairs(made and not lost and keyless or {}) do
   end
 end
 if lost and not rotate() then
+  keep()
   redis.call('DEL', KEYS[8])
   return {-3}
 end
@@ -187,6 +194,7 @@ if not made then
     end
   end
   if now - last < ASK_MS then
+    keep()
     return {0, last + ASK_MS - now}
   end
   local recipients = {maker}
@@ -199,6 +207,7 @@ if not made then
     recipients[#recipients + 1] = field
   end
   put('m:' .. maker, string.format('%.0f', now))
+  keep()
   send(maker, true, recipients)
   return {0, ASK_MS}
 end
@@ -260,4 +269,5 @@ for _, holder in ipairs(holders) do
     send(holder, false, batch[holder])
   end
 end
+keep()
 return {0, wait}

@@ -30,7 +30,8 @@
 --      5 grace, 6 grace of a search, 7 expiry, 8 how long a chat may last, 9 how long nobody else has to have been there
 --      before a recent partner is met again (all ms), of a search: 10 tags, 11 person (JSON), 12 blocked (" id id "),
 --      13 when it expires (RFC 3339, for match:searching), 14 when the chat was made, as it says (ms)
--- Answer: {IDLE}; {SEARCHING, fresh: '1' when this step began it}; {MATCHED, fresh, chat}: then the id was used; {CLOSED}
+-- Answer: {IDLE}; {SEARCHING, fresh: '1' when this step began it, then since and expires at (ms)}; {MATCHED, fresh, chat: when
+--   fresh the id was used, then also the peer (JSON), interests, ends at (ms)}; {CLOSED}
 local IDLE, SEARCHING, MATCHED, CLOSED = 0, 1, 2, 3
 local user, chat = ARGV[1], ARGV[2]
 local time = redis.call('TIME')
@@ -173,8 +174,8 @@ if not partner and late then
   partner, other = late[1], late[2]
 end
 if not partner then
+  local expires = ms(now + ARGV[7])
   if fresh then
-    local expires = ms(now + ARGV[7])
     me.place = ms(redis.call('INCR', 'portal:match:seq'))
     redis.call('HSET', ticket_key(user), 't', me.tags, 'q', me.place, 's', ms(now), 'c', ms(now), 'u', expires, 'p', me.person,
       'b', me.blocked, 'h', here and '1' or '0')
@@ -187,7 +188,7 @@ if not partner then
   if retry then
     redis.call('ZADD', 'portal:match:retry', ms(retry), user)
   end
-  return {SEARCHING, fresh and '1' or '0'}
+  return {SEARCHING, fresh and '1' or '0', now, expires}
 end
 
 -- ---- a pair ----
@@ -225,7 +226,7 @@ redis.call('ZADD', 'portal:match:graces', until_ms, chat .. ':' .. user, until_m
 local function greet(who, t, peer, p)
   tell(who, 'r match:found - -', string.format('{"chat":%s,"peer":{"user":%s},"interests":["%s"]}', ARGV[3], p.person,
     table.concat(common, '","')))
-  tell(who, 'c !direct - -', string.format('{"chat_id":%s}', chat))
+  tell(who, 'c !direct - -', string.format('{"chat_id":%s,"person":%s}', chat, t.person))
   if not t.had then -- nor has a socket now
     redis.call('HSET', 'portal:direct:' .. chat, 'l:' .. who, '1')
     tell(peer, 'r room:peer_left - -', string.format('{"chat_id":%s,"user_id":%s,"grace_until_ms":%s}', chat, who, until_ms))
@@ -233,4 +234,4 @@ local function greet(who, t, peer, p)
 end
 greet(user, me, partner, other)
 greet(partner, other, user, me)
-return {MATCHED, '1', chat}
+return {MATCHED, '1', chat, other.person, table.concat(common, ' '), ends}

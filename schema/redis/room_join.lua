@@ -6,16 +6,16 @@
 --      4 people (hash: sessions of each), 5 how people are shown (hash), 6 counter of joins, 7 epoch,
 --      8 throttle of chat:status, 9 rooms of the process, 10 since when the person has been here
 -- ARGV 1 chat, 2 user, 3 session, 4 process, 5 sockets of the session here, with this one,
---      6 the gate as seen before PostgreSQL was asked, 7 the person as JSON, 8 ROSTER_MAX
--- Answer: {0} begin again; {-1} the epoch is to be made first; else {1, epoch, sessions, people, keyed,
---   "blob public-key" or nil, members as JSON or nil, status is due}; keyed: a session of the person
---   holds the epoch's key.
+--      6 the gate as seen before PostgreSQL was asked, 7 the person as JSON, 8 ROSTER_MAX, 9 '1': all of the answer
+-- Answer: {0} begin again; {-1} the epoch is to be made first; else {1, epoch, sessions, status is due} and, if asked for,
+--   {…, people, keyed, "blob public-key" or nil, members as JSON or nil}; keyed: a session of the person holds the
+--   epoch's key.
 local chat, user, session = ARGV[1], ARGV[2], ARGV[3]
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[6] then
+local now_at = redis.call('MGET', KEYS[1], KEYS[7])
+local epoch = now_at[2]
+if (now_at[1] or '') ~= ARGV[6] then
   return {0}
-end
-local epoch = redis.call('GET', KEYS[7])
-if not epoch then
+elseif not epoch then
   return {-1}
 end
 
@@ -32,18 +32,19 @@ redis.call('SADD', 'portal:e2ee:rooms:' .. session, chat)
 redis.call('PEXPIRE', 'portal:e2ee:rooms:' .. session, 2592000000)
 redis.call('HSET', KEYS[5], user, ARGV[7])
 local now = redis.call('TIME')
-redis.call('SET', KEYS[10], now[1] * 1000 + math.floor(now[2] / 1000), 'NX')
-redis.call('PERSIST', KEYS[10])
-local fresh = not redis.call('ZSCORE', KEYS[3], member)
+if not redis.call('SET', KEYS[10], now[1] * 1000 + math.floor(now[2] / 1000), 'NX') then
+  redis.call('PERSIST', KEYS[10])
+end
+local fresh = redis.call('ZADD', KEYS[3], 'NX', redis.call('INCR', KEYS[6]), member) == 1
 if fresh then
-  redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[6]), member)
   redis.call('HINCRBY', KEYS[4], user, 1)
   -- In a direct chat their grace is over (match_try.lua), and the other hears of it if they were missed.
   local direct = 'portal:direct:' .. chat
-  local two = redis.call('HMGET', direct, 'x', 'y')
+  local two = redis.call('HMGET', direct, 'x', 'y', 'l:' .. user)
   if two[1] then
     redis.call('HSET', direct, 's:' .. session, user)
-    if redis.call('ZREM', 'portal:match:graces', chat .. ':' .. user) == 1 and redis.call('HDEL', direct, 'l:' .. user) == 1 then
+    if redis.call('ZREM', 'portal:match:graces', chat .. ':' .. user) == 1 and two[3] then
+      redis.call('HDEL', direct, 'l:' .. user)
       redis.call('PUBLISH', 'portal:user:' .. (two[1] == user and two[2] or two[1]), string.format(
         'r room:peer_back - -\n{"chat_id":%s,"user_id":%s}', chat, user))
     end
@@ -57,6 +58,9 @@ if fresh then
       .. shown(user, session, ARGV[7]))
   end
   status = redis.call('SET', KEYS[8], '1', 'NX', 'PX', 3000) and 1 or 0
+end
+if ARGV[9] ~= '1' then
+  return {1, tonumber(epoch), sessions, status}
 end
 
 local members = false
@@ -86,4 +90,4 @@ else
   end
 end
 
-return {1, tonumber(epoch), sessions, redis.call('HLEN', KEYS[4]), keyed, blob, members, status}
+return {1, tonumber(epoch), sessions, status, redis.call('HLEN', KEYS[4]), keyed, blob, members}

@@ -235,22 +235,34 @@ static void on_lost(void)
 	state.done = false;
 }
 
-static void put_in(struct live *l, void *chat_id)
+struct made {
+	int64_t chat_id;
+	struct buf person;
+};
+
+static void put_in(struct live *l, void *arg)
 {
-	room_put(l, *(int64_t *)chat_id);
+	const struct made *d = arg;
+
+	room_put(l, d->chat_id, buf_view(&d->person));
 }
 
-/* A person of this process was paired: {chat_id}. In order of connecting. */
+/* A person of this process was paired: {chat_id, person: as chats show them}. In order of
+ * connecting. */
 static void direct_made(const struct bus_message *m)
 {
+	struct made d = {0};
+	const struct json *data;
 	struct arena a;
-	int64_t chat_id;
 
 	arena_init(&a);
-	chat_id = json_to_i64(json_get(json_parse(&a, m->data), "chat_id"));
+	data = json_parse(&a, m->data);
+	d.chat_id = json_to_i64(json_get(data, "chat_id"));
+	json_write(&d.person, json_get(data, "person"));
+	if (d.chat_id > 0)
+		person_each(m->id, put_in, &d);
+	buf_free(&d.person);
 	arena_release(&a);
-	if (chat_id > 0)
-		person_each(m->id, put_in, &chat_id);
 }
 
 static void on_control(const struct bus_message *m)

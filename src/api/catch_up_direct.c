@@ -48,7 +48,7 @@ static void tell(struct live *l, void *arg)
 	json_end(&j);
 	live_emit(l, "match:found", buf_view(&b));
 	buf_free(&b);
-	room_put(l, s->chat_id);
+	room_put(l, s->chat_id, STR_NULL);
 }
 
 static void found_known(struct task *t)

@@ -2,8 +2,9 @@
  *
  *   room_join | room_put -> gate -> who they are there: standing, chat (PostgreSQL) | the direct
  *     chat -> live_join (events are kept from here on) -> room_enter (presence; begins again when
- *     somebody was taken out meanwhile) -> message_read -> the ack, if it was asked for, and
- *     live_joined in one step
+ *     somebody was taken out meanwhile) -> message_read, if it was asked for -> the ack, if it was
+ *     asked for, and live_joined in one step
+ *   Who is put into a chat that was made just now is known: no gate yet, no look-up.
  *   A change of visibility that the room has not heard of is settled first, then it begins again.
  *
  * Lifetime: a join that fails or whose socket goes behind room_enter leaves it to presence_owe,
@@ -111,7 +112,7 @@ static void write_joined(struct json_out *j, struct room_joining *f)
 static void join_read(struct task *t)
 {
 	struct room_joining *f = task_frame(t);
-	struct stream_id cursor = {0, 0};
+	struct stream_id cursor = {0, 0}; /* not asked: all that comes is new */
 	enum err e = join_check(f->join);
 	int64_t gate;
 
@@ -119,7 +120,7 @@ static void join_read(struct task *t)
 		task_fail(t, e == ERR_CONFLICT ? ERR_NOT_JOINED : e);
 		return;
 	}
-	if (!stream_id_parse(f->messages.cursor, &cursor))
+	if (f->asked && !stream_id_parse(f->messages.cursor, &cursor))
 		PANIC("a stream id that is none");
 	f->entry.done = true;
 	if (f->asked) {
@@ -138,14 +139,12 @@ static void join_read(struct task *t)
 static void join_messages(struct task *t)
 {
 	struct room_joining *f = task_frame(t);
-	struct message_ask ask = {
-		.chat_id = f->entry.chat_id, .user_id = f->entry.user_id, .limit = 1};
+	struct message_ask ask = {.chat_id = f->entry.chat_id,
+		.user_id = f->entry.user_id,
+		.since = standing_reads_since(&f->standing),
+		.after = in_str(t, "after"),
+		.limit = in_has(t, "after") ? WINDOW_AFTER : WINDOW_NEWEST};
 
-	if (f->asked) {
-		ask.since = standing_reads_since(&f->standing);
-		ask.after = in_str(t, "after");
-		ask.limit = in_has(t, "after") ? WINDOW_AFTER : WINDOW_NEWEST;
-	}
 	message_read(t, &ask, &f->messages, join_read);
 }
 
@@ -170,6 +169,8 @@ static void join_entered(struct task *t)
 		/* What was said before is not for them: the key they get is a new one. */
 		f->rotated = true;
 		epoch_rotate(t, f->entry.chat_id, "join", 0, join_enter);
+	} else if (!f->asked) {
+		task_next(t, join_read);
 	} else {
 		join_messages(t);
 	}
@@ -187,6 +188,7 @@ static void join_enter(struct task *t)
 		arena_defer(task_arena(t), entry_undo, &f->entry);
 	f->entered = true;
 	live_entering(f->join);
+	f->ask.tells = f->asked;
 	f->ask.seat.sockets =
 		presence_in_room(f->entry.user_id, f->entry.session, f->entry.chat_id);
 	room_enter(t, &f->ask, &f->joined, join_entered);
@@ -309,12 +311,24 @@ static void put_failed(struct task *t, const struct fault *f)
 	task_end(t);
 }
 
-void room_put(const struct live *l, int64_t chat_id)
+static void put_begin(struct task *t)
+{
+	const struct room_joining *f = task_frame(t);
+
+	join_begin(t, f->ask.person);
+}
+
+void room_put(const struct live *l, int64_t chat_id, struct str person)
 {
 	static const struct task_ops ops = {put_failed, NULL};
+	struct room_joining *f;
+	struct task *t;
 
-	if (sio_data(live_sio(l)) && !live_in_room(l, chat_id))
-		joining_init(task_frame(task_new("direct join", &ops, NULL,
-				     sizeof(struct room_joining), join_look)),
-			l, chat_id);
+	if (!sio_data(live_sio(l)) || live_in_room(l, chat_id))
+		return;
+	t = task_new("direct join", &ops, NULL, sizeof(*f), person.p ? put_begin : join_look);
+	f = task_frame(t);
+	joining_init(f, l, chat_id);
+	f->ask.gate = STR("");
+	f->ask.person = arena_str(task_arena(t), person);
 }

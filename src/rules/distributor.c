@@ -1,8 +1,8 @@
 /* The book of rooms to be looked at: owns a struct due for each room that somebody waits in, or
  * that was looked at just now.
  *
- * A due that nobody waits in stays until its gap is over, and is dropped by the next walk over the
- * book. A walk is over all rooms: they are few, and one timer in io/ starts it.
+ * Those that are not being looked at stand in a heap, by the time at which something is to be done
+ * with them: to look, or, when nobody waits there, to drop them at the end of their gap.
  *
  * To look for another reason: distributor_touch. To look at other times: the answer of key_ask.lua.
  */
@@ -13,12 +13,75 @@
 #include <stdlib.h>
 
 struct due {
+	int64_t chat_id;
 	int64_t at;   /* when to look; NEVER: nobody waits */
 	int64_t free; /* not before: the end of the gap */
-	bool looking;
+	size_t place; /* in the heap, from 1; 0: it is being looked at */
 };
 
 #define NEVER INT64_MAX
+
+/* ---- the heap: heap[1] is first ---- */
+
+static int64_t when(const struct due *due)
+{
+	return due->at == NEVER ? due->free : due->at;
+}
+
+static void put_at(struct distributor *d, size_t place, struct due *due)
+{
+	d->heap[place] = due;
+	due->place = place;
+}
+
+static void rise(struct distributor *d, struct due *due)
+{
+	size_t i = due->place;
+
+	for (; i > 1 && when(d->heap[i / 2]) > when(due); i /= 2)
+		put_at(d, i, d->heap[i / 2]);
+	put_at(d, i, due);
+}
+
+static void sink(struct distributor *d, struct due *due)
+{
+	size_t i = due->place, next;
+
+	for (; (next = 2 * i) <= d->waiting; i = next) {
+		if (next < d->waiting && when(d->heap[next + 1]) < when(d->heap[next]))
+			next++;
+		if (when(due) <= when(d->heap[next]))
+			break;
+		put_at(d, i, d->heap[next]);
+	}
+	put_at(d, i, due);
+}
+
+static void heap_add(struct distributor *d, struct due *due)
+{
+	if (d->waiting + 1 >= d->room) {
+		d->room = d->room ? 2 * d->room : 64;
+		d->heap = realloc(d->heap, d->room * sizeof(struct due *));
+		if (!d->heap)
+			PANIC("out of memory");
+	}
+	due->place = ++d->waiting;
+	rise(d, due);
+}
+
+static struct due *heap_pop(struct distributor *d)
+{
+	struct due *first = d->heap[1], *last = d->heap[d->waiting--];
+
+	first->place = 0;
+	if (last != first) {
+		last->place = 1;
+		sink(d, last);
+	}
+	return first;
+}
+
+/* ---- the book ---- */
 
 void distributor_touch(struct distributor *d, int64_t chat_id, int64_t now)
 {
@@ -28,75 +91,54 @@ void distributor_touch(struct distributor *d, int64_t chat_id, int64_t now)
 		due = calloc(1, sizeof(*due));
 		if (!due)
 			PANIC("out of memory");
-		due->free = now;
-		due->at = NEVER;
+		*due = (struct due){.chat_id = chat_id, .free = now, .at = now};
 		map_put(&d->rooms, (uint64_t)chat_id, due);
-	}
-	if (due->at > due->free)
+		heap_add(d, due);
+	} else if (due->at > due->free) { /* the time does not get later by that */
 		due->at = due->free;
-}
-
-static void due_drop(struct distributor *d, uint64_t chat_id)
-{
-	free(map_remove(&d->rooms, chat_id));
+		if (due->place)
+			rise(d, due);
+	}
 }
 
 int64_t distributor_next(struct distributor *d, int64_t now)
 {
-	uint64_t chat_id, over = 0;
-	int64_t found = 0;
-	void *value;
-
 	if (d->looking == DISTRIBUTOR_AT_ONCE)
 		return 0;
-	for (size_t i = 0; !found && map_next(&d->rooms, &i, &chat_id, &value);) {
-		struct due *due = value;
+	while (d->waiting > 0 && when(d->heap[1]) <= now) {
+		struct due *due = heap_pop(d);
 
-		if (due->looking)
-			continue;
-		if (due->at <= now) {
-			due->looking = true;
+		if (due->at != NEVER) {
 			due->at = NEVER;
 			due->free = now + DISTRIBUTOR_GAP_MS;
 			d->looking++;
-			found = (int64_t)chat_id;
-		} else if (due->at == NEVER && due->free <= now) {
-			over = chat_id;
+			return due->chat_id;
 		}
+		free(map_remove(&d->rooms, (uint64_t)due->chat_id));
 	}
-	if (over)
-		due_drop(d, over);
-	return found;
+	return 0;
 }
 
 int64_t distributor_wait(const struct distributor *d, int64_t now)
 {
-	int64_t first = NEVER;
-	uint64_t chat_id;
-	void *value;
+	int64_t first;
 
-	if (d->looking == DISTRIBUTOR_AT_ONCE)
+	if (d->looking == DISTRIBUTOR_AT_ONCE || d->waiting == 0)
 		return -1;
-	for (size_t i = 0; map_next(&d->rooms, &i, &chat_id, &value);) {
-		const struct due *due = value;
-		int64_t at = due->at == NEVER ? due->free : due->at;
-
-		if (!due->looking && at < first)
-			first = at;
-	}
-	return first == NEVER ? -1 : first > now ? first - now : 0;
+	first = when(d->heap[1]);
+	return first > now ? first - now : 0;
 }
 
 void distributor_looked(struct distributor *d, int64_t chat_id, int64_t now, int64_t again)
 {
 	struct due *due = map_get(&d->rooms, (uint64_t)chat_id);
 
-	if (!due || !due->looking) /* the book was emptied meanwhile */
+	if (!due || due->place) /* the book was emptied meanwhile */
 		return;
-	due->looking = false;
 	d->looking--;
 	if (again > 0 && now + again < due->at)
 		due->at = now + again;
+	heap_add(d, due);
 }
 
 void distributor_free(struct distributor *d)
@@ -107,5 +149,6 @@ void distributor_free(struct distributor *d)
 	for (size_t i = 0; map_next(&d->rooms, &i, &chat_id, &due);)
 		free(due);
 	map_free(&d->rooms);
+	free(d->heap);
 	*d = (struct distributor){0};
 }

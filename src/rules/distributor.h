@@ -12,11 +12,13 @@
 #include "base/map.h"
 
 #define DISTRIBUTOR_GAP_MS  100
-#define DISTRIBUTOR_AT_ONCE 32 /* looks under way; the others wait for one to end */
+#define DISTRIBUTOR_AT_ONCE 256 /* looks under way; the others wait for one to end */
 
+struct due;
 struct distributor { /* zero-initialised is valid and empty */
 	struct map rooms;
-	size_t looking;
+	struct due **heap; /* of the rooms that are not being looked at */
+	size_t waiting, room, looking;
 };
 
 /* Something changed in the room: it is due now, or at the end of the gap. */

@@ -1,7 +1,7 @@
 /* Searches and direct chats, as people begin and end them.
  *
  *   match_enqueue -> person (PostgreSQL; an id for a chat, when none is in reserve) -> enqueue_try
- *     -> match_try and match_status, one behind the other -> enqueued
+ *     -> match_try -> enqueued
  *   match_leave, match_close -> match_drop -> match_end
  *
  * Owns the reserve: ids of chats that were asked for and not used. One whose answer was lost may be
@@ -144,17 +144,34 @@ static struct str time_text(struct task *t, int64_t at)
 	return arena_str(task_arena(t), str_make(text, TIME_LEN));
 }
 
+static struct match_status stands_now(
+	struct task *t, const struct try *f, const struct redis_value *v)
+{
+	if (f->outcome == TRY_MATCHED)
+		return (struct match_status){.state = MATCH_MATCHED,
+			.chat_id = f->chat_id,
+			.queued_at = f->chat_created_at,
+			.peer = copy(t, v, 3),
+			.interests = copy(t, v, 4),
+			.expires_at = us(v, 5)};
+	return (struct match_status){.state = MATCH_SEARCHING,
+		.interests = f->tags,
+		.queued_at = us(v, 2),
+		.expires_at = us(v, 3)};
+}
+
 static enum err try_decode(struct task *t, const struct redis_value *v, void *out)
 {
 	struct try *f = out;
 
-	(void)t;
 	f->outcome = (enum try_outcome)redis_i64(redis_at(v, 0));
 	f->fresh = redis_i64(redis_at(v, 1)) == 1;
 	if (f->outcome != TRY_MATCHED || !f->fresh)
 		reserve_keep(f->chat_id);
 	else
 		stats.pairs++;
+	if (f->fresh && f->stands)
+		*f->stands = stands_now(t, f, v);
 	return OK;
 }
 
@@ -163,9 +180,10 @@ void match_try(struct task *t, struct try *f, task_fn *next)
 	int64_t now_ms = clock_us() / 1000;
 	struct redis_args a = {0};
 
+	f->chat_created_at = now_ms * 1000;
 	redis_arg_i64(t, &a, f->user_id);
 	redis_arg_i64(t, &a, f->chat_id);
-	redis_arg(&a, chat_json(t, f->chat_id, now_ms * 1000));
+	redis_arg(&a, chat_json(t, f->chat_id, f->chat_created_at));
 	redis_arg(&a, f->tags.n ? STR("1") : STR("0"));
 	redis_arg_i64(t, &a, config.match_grace * 1000);
 	redis_arg_i64(t, &a, config.match_away * 1000);
@@ -182,11 +200,6 @@ void match_try(struct task *t, struct try *f, task_fn *next)
 
 /* ---- beginning a search ---- */
 
-struct enqueue {
-	struct try try;
-	struct match_status *out;
-};
-
 PG_STMT(sql_match_person, OP_READ,
 	"SELECT u.username, " AVATAR_OF(
 		"u") ", u.permission_level,"
@@ -197,7 +210,7 @@ PG_STMT(sql_match_person, OP_READ,
 
 static enum err person_decode(struct task *t, const struct pg_rows *r, void *out)
 {
-	struct enqueue *f = out;
+	struct try *f = out;
 	struct buf b = {0};
 	struct json_out j;
 
@@ -205,47 +218,46 @@ static enum err person_decode(struct task *t, const struct pg_rows *r, void *out
 		return ERR_AUTH_REQUIRED;
 	json_out_init(&j, &b);
 	write_chat_person(
-		&j, f->try.user_id, pg_text(r, 0, 0), pg_text(r, 0, 1), (int)pg_i64(r, 0, 2));
-	f->try.person = arena_str(task_arena(t), buf_view(&b));
+		&j, f->user_id, pg_text(r, 0, 0), pg_text(r, 0, 1), (int)pg_i64(r, 0, 2));
+	f->person = arena_str(task_arena(t), buf_view(&b));
 	buf_free(&b);
-	f->try.blocked = pg_null(r, 0, 3) ? STR(" ") : pg_text_copy(t, r, 0, 3);
-	if (f->try.chat_id == 0)
-		f->try.chat_id = pg_i64(r, 0, 4);
+	f->blocked = pg_null(r, 0, 3) ? STR(" ") : pg_text_copy(t, r, 0, 3);
+	if (f->chat_id == 0)
+		f->chat_id = pg_i64(r, 0, 4);
 	return OK;
 }
 
 static void enqueued(struct task *t)
 {
-	const struct enqueue *f = task_frame(t);
+	const struct try *f = task_frame(t);
 
-	if (f->try.outcome == TRY_CLOSED)
+	if (f->outcome == TRY_CLOSED)
 		task_fail(t, ERR_AUTH_REQUIRED);
-	else if (f->try.fresh)
+	else if (f->fresh)
 		task_return(t);
 	else
-		task_fail(t, f->try.outcome == TRY_MATCHED ? ERR_MATCH_SLOT_LIMIT
+		task_fail(t, f->outcome == TRY_MATCHED ? ERR_MATCH_SLOT_LIMIT
 							   : ERR_MATCH_ALREADY_SEARCHING);
 }
 
 static void enqueue_try(struct task *t)
 {
-	struct enqueue *f = task_frame(t);
+	struct try *f = task_frame(t);
 
-	match_try(t, &f->try, enqueued);
-	match_status(t, f->try.user_id, f->out, enqueued);
+	match_try(t, f, enqueued);
 }
 
 void match_enqueue(
 	struct task *t, int64_t user_id, struct str tags, struct match_status *out, task_fn *next)
 {
-	struct enqueue *f = task_call(t, sizeof(*f), next);
+	struct try *f = task_call(t, sizeof(*f), next);
 	struct pg_args a = {0};
 
-	f->try.user_id = user_id;
-	f->try.tags = arena_str(task_arena(t), tags);
-	f->out = out;
+	f->user_id = user_id;
+	f->tags = arena_str(task_arena(t), tags);
+	f->stands = out;
 	pg_arg_i64(t, &a, user_id);
-	pg_arg_bool(&a, !reserve_take(&f->try.chat_id));
+	pg_arg_bool(&a, !reserve_take(&f->chat_id));
 	pg_query(t, &sql_match_person, &a, person_decode, f, enqueue_try);
 }
 

@@ -26,8 +26,8 @@ struct match_status {
 		expires_at; /* us; searching. Matched: when the chat was made, and ends at most */
 	/* matched */
 	int64_t chat_id, online;
-	struct str chat, peer; /* JSON: a chat object (online as it was when it was made), a person
-				  of chats */
+	struct str chat, peer; /* JSON: a chat object (online as it was when it was made; only by
+				  match_status), a person of chats */
 };
 void match_status(struct task *t, int64_t user_id, struct match_status *out, task_fn *next);
 

@@ -47,15 +47,17 @@ static enum err joined_decode(struct task *t, const struct redis_value *v, void 
 		return OK;
 	j->epoch = redis_i64(redis_at(v, 1));
 	j->sessions = redis_i64(redis_at(v, 2));
-	j->online = redis_i64(redis_at(v, 3));
-	j->keyed = redis_i64(redis_at(v, 4)) == 1;
-	key = copy(t, redis_at(v, 5));
+	j->status_due = redis_i64(redis_at(v, 3)) == 1;
+	if (redis_len(v) == 4)
+		return OK;
+	j->online = redis_i64(redis_at(v, 4));
+	j->keyed = redis_i64(redis_at(v, 5)) == 1;
+	key = copy(t, redis_at(v, 6));
 	if (key.p) {
 		j->blob = str_cut(&key, ' ');
 		j->from_public_key = key;
 	}
-	j->members = copy(t, redis_at(v, 6));
-	j->status_due = redis_i64(redis_at(v, 7)) == 1;
+	j->members = copy(t, redis_at(v, 7));
 	return OK;
 }
 
@@ -93,6 +95,7 @@ void room_enter(struct task *t, const struct room_ask *ask, struct room_joined *
 	redis_arg(&a, ask->gate);
 	redis_arg(&a, ask->person);
 	redis_arg_i64(t, &a, config.roster_max);
+	redis_arg(&a, ask->tells ? STR("1") : STR("0"));
 	redis_eval(t, &redis_scripts[SCRIPT_ROOM_JOIN], &a, joined_decode, out, next);
 }
 

@@ -36,6 +36,7 @@ struct room_seat { /* a session's sockets in a room, in this process */
 struct room_ask {
 	struct room_seat seat;
 	struct str gate, person; /* person: as JSON */
+	bool tells;              /* who is there and the key are wanted too */
 };
 enum room_outcome {
 	ROOM_JOINED,
@@ -44,11 +45,13 @@ enum room_outcome {
 };
 struct room_joined {
 	enum room_outcome outcome;
-	int64_t epoch, sessions, online;
+	int64_t epoch, sessions;
+	bool status_due;
+	/* with `tells`: */
+	int64_t online;
 	bool keyed;                       /* a session of the person holds the key */
 	struct str blob, from_public_key; /* NULL p: none */
 	struct str members;               /* a JSON array; NULL p: more than ROSTER_MAX */
-	bool status_due;
 };
 void room_enter(struct task *t, const struct room_ask *ask, struct room_joined *out, task_fn *next);
 

@@ -221,7 +221,9 @@ static void pair(int user, int partner, int64_t id)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		expect(c->who[side], greeting, id, c->who[!side], text);
 #pragma GCC diagnostic pop
-		expect(c->who[side], "c !direct - -\n{\"chat_id\":%" PRId64 "}", id);
+		expect(c->who[side],
+			"c !direct - -\n{\"chat_id\":%" PRId64 ",\"person\":{\"id\":%d}}", id,
+			c->who[side]);
 		if (!connected(c->who[side])) {
 			c->missed[side] = true;
 			expect_left(c, side, c->grace[side]);
