@@ -102,8 +102,8 @@ void catch_up_directs(struct task *t, task_fn *next);
 
 /* ---- room_join.c ---- */
 /* Brings it into the direct chat of its person, as room:join would, without an ack. `person`: as
- * chats show them, when the chat was made just now; NULL p: they are looked up. Nothing for one that
- * is not accepted yet: its client is told of the chat and joins. */
+ * chats show them, when the chat was made just now; NULL p: they are looked up. Nothing for one
+ * that is not accepted yet: its client is told of the chat and joins. */
 void room_put(const struct live *l, int64_t chat_id, struct str person);
 
 /* ---- event.c ---- */

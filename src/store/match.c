@@ -217,8 +217,7 @@ static enum err person_decode(struct task *t, const struct pg_rows *r, void *out
 	if (pg_count(r) == 0)
 		return ERR_AUTH_REQUIRED;
 	json_out_init(&j, &b);
-	write_chat_person(
-		&j, f->user_id, pg_text(r, 0, 0), pg_text(r, 0, 1), (int)pg_i64(r, 0, 2));
+	write_chat_person(&j, f->user_id, pg_text(r, 0, 0), pg_text(r, 0, 1), (int)pg_i64(r, 0, 2));
 	f->person = arena_str(task_arena(t), buf_view(&b));
 	buf_free(&b);
 	f->blocked = pg_null(r, 0, 3) ? STR(" ") : pg_text_copy(t, r, 0, 3);
@@ -237,7 +236,7 @@ static void enqueued(struct task *t)
 		task_return(t);
 	else
 		task_fail(t, f->outcome == TRY_MATCHED ? ERR_MATCH_SLOT_LIMIT
-							   : ERR_MATCH_ALREADY_SEARCHING);
+						       : ERR_MATCH_ALREADY_SEARCHING);
 }
 
 static void enqueue_try(struct task *t)

@@ -24,8 +24,8 @@ try {
 	int64_t user_id, chat_id;         /* chat_id: reserved; kept again when it was not used */
 	struct str tags, person, blocked; /* of a new search; "": they are looked at again */
 	enum try_outcome outcome;
-	bool fresh; /* this step did it */
-	int64_t chat_created_at; /* us, if it is made */
+	bool fresh;                  /* this step did it */
+	int64_t chat_created_at;     /* us, if it is made */
 	struct match_status *stands; /* where they stand then, when it was fresh; or NULL */
 };
 void match_try(struct task *t, struct try *f, task_fn *next);

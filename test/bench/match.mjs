@@ -26,9 +26,9 @@ async function enqueueLoad(side) {
 async function atOnce(side, stores, { people, seconds }) {
   const { server, key, seekers } = side;
   if (seekers) await wrk(server.port, once(side, 'leave')); // nobody else searches
-  const watch = [`server=${server.pid}`, `redis=${stores.redis}`, `postgres=${childrenOf(stores.postgres).join('+')}`];
+  const costs = [`server=${server.pid}`, `redis=${stores.redis}`, `postgres=${childrenOf(stores.postgres).join('+')}`];
   const r = await json('taskset', '-c', LOAD_CORE, LOAD, 'match', '--url', `http://127.0.0.1:${server.port}`, '--bot-key', key,
-    '--sign-ins', 32, '--clients', people, '--connect-rate', 1000, '--seconds', seconds, '--watch', watch.join(','));
+    '--sign-ins', 32, '--clients', people, '--connect-rate', 1000, '--seconds', seconds, '--cpu-of', costs.join(','));
   const { found, keyed } = r.meters;
   return {
     rate: r.pairs_per_s, p50: found.latency.p50_us, p99: found.latency.p99_us, longest: found.latency.max_us,

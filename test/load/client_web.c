@@ -52,7 +52,10 @@ static void ask_end(struct ask *k, const struct web_answer *a)
 
 static void ask_fail(struct ask *k)
 {
-	ask_end(k, &(struct web_answer){.head = STR(""), .body = STR(""), .asked_ns = k->asked_ns, .sent_ns = k->sent_ns});
+	ask_end(k, &(struct web_answer){.head = STR(""),
+			   .body = STR(""),
+			   .asked_ns = k->asked_ns,
+			   .sent_ns = k->sent_ns});
 }
 
 struct str web_header(const struct web_answer *a, const char *name)

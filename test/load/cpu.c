@@ -21,18 +21,20 @@ static size_t watched_count;
 
 static int64_t thread_ns(int64_t pid, const char *tid)
 {
-	char path[64];
-	long long ns = 0;
+	char path[64], text[64] = "";
+	struct str rest;
+	int64_t ns;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%lld/task/%.16s/schedstat", (long long)pid, tid);
 	f = fopen(path, "r");
 	if (!f)
 		return 0; /* gone meanwhile */
-	if (fscanf(f, "%lld", &ns) != 1)
-		ns = 0;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
 	fclose(f);
-	return ns;
+	rest = str_of(text);
+	return str_to_i64(str_cut(&rest, ' '), &ns) ? ns : 0;
 }
 
 static int64_t process_ns(int64_t pid)
@@ -52,7 +54,7 @@ static int64_t process_ns(int64_t pid)
 	return sum;
 }
 
-void cpu_watch(const char *text)
+void cpu_of(const char *text)
 {
 	struct str rest = text ? str_of(text) : STR_NULL;
 
@@ -62,12 +64,12 @@ void cpu_watch(const char *text)
 
 		if (watched_count > CPU_WATCHED_MAX || name.n == 0 || name.n >= sizeof(w->name) ||
 			!pids.p)
-			run_fail("--watch: NAME=PID[+PID…] with commas between them");
+			run_fail("--cpu-of: NAME=PID[+PID…] with commas between them");
 		snprintf(w->name, sizeof(w->name), STR_FMT, STR_ARG(name));
 		while (pids.p)
 			if (w->count == PIDS_MAX ||
 				!str_to_i64(str_cut(&pids, '+'), &w->pids[w->count++]))
-				run_fail("--watch: at most %d numbers of processes", PIDS_MAX);
+				run_fail("--cpu-of: at most %d numbers of processes", PIDS_MAX);
 	}
 }
 

@@ -1,4 +1,4 @@
-/* CPU time of processes on this machine, as --watch names them: NAME=PID[+PID…][,NAME=…]. */
+/* CPU time of processes on this machine, as --cpu-of names them: NAME=PID[+PID…][,NAME=…]. */
 #ifndef LOAD_CPU_H
 #define LOAD_CPU_H
 
@@ -6,7 +6,7 @@
 
 #define CPU_WATCHED_MAX 8
 
-void cpu_watch(const char *text); /* run_fail when it is none of that; NULL: nobody */
+void cpu_of(const char *text); /* run_fail when it is none of that; NULL: nobody */
 /* Time counts between these two, as often as they are called; of the threads
  * that live to the end of it. */
 void cpu_begin(void);

@@ -1,13 +1,14 @@
-/* Scenario match: everybody looks for somebody, all at once or at a rate, and again as long as there
- * is time.
+/* Scenario match: everybody looks for somebody, all at once or at a rate, and again as long as
+ * there is time.
  *
  *   prepare: each person has a socket, and a connection for requests; their public key is posted
  *   round: asks in slices of a turn -> POST match/enqueue -> match:found -> (key_needed -> shared)
  *       -> room:key;  quiet -> pairs_check -> leave: POST match/leave -> match:ended -> round
  *
- * Latencies count from when the request's first bytes were given to the kernel. A round is over when
- * all requests are answered and nothing has come for QUIET_MS: who is still without a partner then
- * has to be one whom nobody left may meet. Who has met has a tag in common, or either has `any`.
+ * Latencies count from when the request's first bytes were given to the kernel. A round is over
+ * when all requests are answered and nothing has come for QUIET_MS: who is still without a partner
+ * then has to be one whom nobody left may meet, or has met in this run. Who has met has a tag in
+ * common, or either has `any`. Strangers who search on the same servers spoil these proofs.
  *
  * Lifetime: seekers live from prepare to release. */
 #include <stdio.h>
@@ -34,6 +35,7 @@ struct seeker {
 	unsigned tag[TAGS_MAX];
 	int64_t sent_ns, found_ns, keyed_ns; /* of this round; 0: not yet */
 	int64_t chat_id;
+	struct buf met; /* partners of earlier rounds: their numbers, with a blank behind each */
 	bool posted, left;
 };
 
@@ -44,11 +46,11 @@ static struct meter enqueued = {.name = "enqueued", .timed = true},
 static struct meter *const meters[] = {&enqueued, &found, &keyed, &unmet, &rounds, NULL};
 
 static int64_t tags_all = 100, any_percent = 10;
-static const char *watch;
+static const char *watched;
 static const struct option match_options[] = {
 	{"--tags", NULL, &tags_all, 1, 99999, "tags that there are; a person has 1 to 3"},
 	{"--any", NULL, &any_percent, 0, 100, "people of a hundred who look for anybody"},
-	{"--watch", &watch, NULL, 0, 0,
+	{"--cpu-of", &watched, NULL, 0, 0,
 		"NAME=PID[+PID…],…: processes here whose CPU time for a pair is told"},
 	{NULL, NULL, NULL, 0, 0, NULL},
 };
@@ -194,6 +196,26 @@ static bool may_meet(const struct seeker *a, const struct seeker *b)
 	return a->tags == 0 || b->tags == 0;
 }
 
+/* Recently, as the server may see it: then they may meet later, when nobody else is there. */
+static bool have_met(const struct seeker *a, const struct seeker *b)
+{
+	struct str rest = buf_view(&a->met);
+	int64_t number;
+
+	while (rest.n > 0)
+		if (str_to_i64(str_cut(&rest, ' '), &number) && b == &seekers[number])
+			return true;
+	return false;
+}
+
+static void pair_check(struct seeker *a, struct seeker *b)
+{
+	if (!may_meet(a, b))
+		run_tally(STR("two who may not meet have"));
+	buf_printf(&a->met, "%td ", b - seekers);
+	buf_printf(&b->met, "%td ", a - seekers);
+}
+
 static int by_chat(const void *a, const void *b)
 {
 	const struct seeker *const *x = a, *const *y = b;
@@ -205,25 +227,26 @@ static int by_chat(const void *a, const void *b)
 static void pairs_check(void)
 {
 	struct seeker **all = malloc(mine->clients * sizeof(struct seeker *));
-	size_t lone = 0;
+	size_t n = 0, lone = 0;
 
 	if (!all)
 		PANIC("no memory");
 	for (size_t i = 0; i < mine->clients; i++)
-		all[i] = &seekers[i];
-	qsort(all, mine->clients, sizeof(struct seeker *), by_chat);
-	for (; lone < mine->clients && all[lone]->chat_id == 0; lone++) {
+		if (seekers[i].sent_ns || seekers[i].chat_id) /* others were refused */
+			all[n++] = &seekers[i];
+	qsort(all, n, sizeof(struct seeker *), by_chat);
+	for (; lone < n && all[lone]->chat_id == 0; lone++) {
 		meter_add(&unmet);
 		for (size_t i = 0; i < lone; i++)
-			if (may_meet(all[i], all[lone]))
+			if (may_meet(all[i], all[lone]) && !have_met(all[i], all[lone]))
 				run_tally(STR("two who may meet have not"));
 	}
-	for (size_t i = lone; i < mine->clients; i += 2)
-		if (i + 1 == mine->clients || all[i]->chat_id != all[i + 1]->chat_id ||
-			(i + 2 < mine->clients && all[i]->chat_id == all[i + 2]->chat_id))
+	for (size_t i = lone; i < n; i += 2)
+		if (i + 1 == n || all[i]->chat_id != all[i + 1]->chat_id ||
+			(i + 2 < n && all[i]->chat_id == all[i + 2]->chat_id))
 			run_tally(STR("a chat that has not two people"));
-		else if (!may_meet(all[i], all[i + 1]))
-			run_tally(STR("two who may not meet have"));
+		else
+			pair_check(all[i], all[i + 1]);
 	free(all);
 }
 
@@ -269,7 +292,8 @@ static void shared(struct sock *sock, void *arg, struct str answer, int64_t sent
 	(void)arg;
 	(void)sent_ns;
 	if (!str_eq(slice_get(answer, "ok"), STR("true")))
-		run_tally(answer.p ? slice_text(slice_get(answer, "code")) : STR("share without ack"));
+		run_tally(answer.p ? slice_text(slice_get(answer, "code"))
+				   : STR("share without ack"));
 }
 
 /* A blob that nobody opens, for each who needs one. */
@@ -282,8 +306,8 @@ static void on_key_needed(struct seeker *s, struct str data)
 		(long long)slice_i64(slice_get(data, "chat_id"), 0),
 		(long long)slice_i64(slice_get(data, "epoch"), 0));
 	for (size_t n = 0; n < SHARE_MAX && slice_next(&rest, &one); n++)
-		buf_printf(&b, "%s{\"session_id\":\"" STR_FMT "\",\"blob\":\"%096d\"}", n ? "," : "",
-			STR_ARG(slice_text(slice_get(one, "session_id"))), 0);
+		buf_printf(&b, "%s{\"session_id\":\"" STR_FMT "\",\"blob\":\"%096d\"}",
+			n ? "," : "", STR_ARG(slice_text(slice_get(one, "session_id"))), 0);
 	buf_lit(&b, "]}");
 	sock_ask(s->sock, STR("room:key_share"), buf_view(&b), shared, s);
 	buf_free(&b);
@@ -397,7 +421,7 @@ static void seekers_connect(struct timer *t)
 static void prepare(const struct share *share)
 {
 	mine = share;
-	cpu_watch(watch);
+	cpu_of(watched);
 	options.origin_count = run.o.url_count;
 	options.retry_ms = run.o.retry_ms;
 	options.retry_max_ms = 5 * run.o.retry_ms;
@@ -442,13 +466,15 @@ static void release(void)
 	for (size_t i = 0; i < connected; i++) {
 		sock_free(seekers[i].sock);
 		web_free(seekers[i].web);
+		buf_free(&seekers[i].met);
 	}
 	free(seekers);
 	run_released();
 }
 
 const struct scenario scenario_match = {.name = "match",
-	.help = "people who look for somebody at once (rate 0) or so many a second, and leave; time until "
+	.help = "people who look for somebody at once (rate 0) or so many a second, and leave; "
+		"time until "
 		"they are told, and have a key, is measured",
 	.clients = 2000,
 	.options = match_options,

@@ -58,7 +58,7 @@ struct scenario {
 	void (*prepare)(const struct share *mine); /* ends with run_ready */
 	void (*begin)(void);                       /* load, from run.begun_ns on */
 	void (*end)(void);                         /* no new load; ends with run_settled */
-	void (*result)(struct json_out *j); /* further members of the result; may be NULL */
+	void (*result)(struct json_out *j);        /* further members of the result; may be NULL */
 	void (*explain)(void); /* who is not settled: some lines of run_note; may be NULL */
 	void (*release)(void); /* sockets go, what was made is removed; ends with run_released */
 };

@@ -59,9 +59,9 @@ static void a_shared_tag_pairs(void **state)
 		(long long)a, (long long)chat));
 	assert_non_null(find(text, "\"peer\":{\"user\":{\"id\":%lld,\"username\":\"p%lld\"",
 		(long long)b, (long long)b));
-	assert_non_null(find(text,
-		"portal:user:%lld !direct - {\"chat_id\":%lld,\"person\":{\"id\":%lld,", (long long)b,
-		(long long)chat, (long long)b));
+	assert_non_null(
+		find(text, "portal:user:%lld !direct - {\"chat_id\":%lld,\"person\":{\"id\":%lld,",
+			(long long)b, (long long)chat, (long long)b));
 
 	ask.user = a;
 	assert_int_equal(move_run(&ask), OK);
