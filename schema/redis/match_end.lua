@@ -1,5 +1,6 @@
 -- Ends a direct chat, tells its two people, and drops everything of it (keys: match_try.lua). The gate stays for a
--- minute, running out: so steps under way see that the chat is gone.
+-- minute, running out: so steps under way see that the chat is gone; and why it ended stays for ten, for processes that
+-- did not hear of it (api/catch_up_room.c).
 -- ARGV 1 chat, 2 reason (left grace expired gone), 3 whose doing or whose grace it is, or '', 4 '1': only if it is due
 --      5 how long the two avoid each other (ms)
 -- Answer: {1, the one, the other}; {0}: nothing to end (any more)
@@ -28,6 +29,7 @@ if who ~= '' then
 end
 local gate = redis.call('INCR', base .. ':gate')
 redis.call('PEXPIRE', base .. ':gate', 60000)
+redis.call('SET', base .. ':ended', reason, 'PX', 600000)
 
 -- Retries of its messages, sessions that were in its room, blobs.
 for _, entry in ipairs(redis.call('XRANGE', base .. ':stream', '-', '+')) do

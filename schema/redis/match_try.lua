@@ -16,6 +16,7 @@
 --   portal:match:chat:{user}     the direct chat they are in
 --   portal:direct:{chat}         x y ids, px py how shown (JSON), i interests, j the chat (JSON), c u created and ends at (ms),
 --                                g grace (ms), l:{user} the other has been told that they left, s:{session} has been there
+--   portal:chat:{chat}:ended     why it has ended, for ten minutes; other keys of a chat: store/message.h, store/epoch.h
 --   portal:match:chats           direct chats by their end; portal:match:graces "{chat}:{user}" without a socket there, by
 --                                the end of the grace
 --

@@ -1,7 +1,8 @@
 /* One room that may have missed something while the bus was away (contract 4.4).
  *
- *   catch_up_room -> who may stay (the others are put out) -> epoch, keys: told as a join would
- * tell them -> messages behind what was sent, a page at a time -> room_caught_up -> done
+ *   catch_up_room -> who may stay -> did a direct chat end? (the others are put out, and told) ->
+ * epoch, keys: told as a join would tell them -> messages behind what was sent, a page at a time ->
+ * room_caught_up -> done
  *
  * Lifetime: a task a room. A room that is gone, or of which nobody is left, is done.
  * To check something else of a room: a step in front of room_done. */
@@ -9,6 +10,7 @@
 #include "store/chat.h"
 #include "store/epoch.h"
 #include "store/key.h"
+#include "store/match.h"
 #include "store/message.h"
 #include "store/room.h"
 
@@ -18,6 +20,7 @@
 struct room_work {
 	struct room_gap gap;
 	struct room_ids people, misfits;
+	struct str ended; /* why the direct chat has ended; NULL p: none has */
 	int64_t epoch;
 	sio_id *sockets;
 	size_t socket_count, at, asked;
@@ -176,6 +179,7 @@ static void epoch_known(struct task *t)
 
 struct putting_out {
 	int64_t chat_id;
+	const char *event;
 	struct str data;
 };
 
@@ -186,23 +190,34 @@ static void put_out(struct live *l, void *arg)
 
 	if (!live_in_room(l, p->chat_id))
 		return;
-	live_emit(l, "room:kicked", p->data);
+	live_emit(l, p->event, p->data);
 	live_leave(l, p->chat_id);
 	live_session(l, session);
 	presence_owe(p->chat_id, live_user(l), session);
 }
 
-static void misfits_known(struct task *t)
+static void end_known(struct task *t)
 {
 	struct room_work *f = task_frame(t);
-	struct putting_out p = {.chat_id = f->gap.chat_id};
+	struct putting_out p = {
+		.chat_id = f->gap.chat_id, .event = f->ended.p ? "match:ended" : "room:kicked"};
 
-	p.data = arena_printf(
-		task_arena(t), "{\"chat_id\":%lld,\"reason\":\"kick\"}", (long long)p.chat_id);
+	p.data = arena_printf(task_arena(t), "{\"chat_id\":%lld,\"reason\":\"" STR_FMT "\"}",
+		(long long)p.chat_id, STR_ARG(f->ended.p ? f->ended : STR("kick")));
 	for (size_t i = 0; i < f->misfits.count; i++)
 		person_each(f->misfits.v[i], put_out, &p);
 	task_catch(t);
 	epoch_current(t, p.chat_id, &f->epoch, epoch_known);
+}
+
+static void misfits_known(struct task *t)
+{
+	struct room_work *f = task_frame(t);
+
+	if (f->misfits.count > 0)
+		direct_end_reason(t, f->gap.chat_id, &f->ended, end_known);
+	else
+		task_next(t, end_known);
 }
 
 static void count_socket(struct live *l, void *arg)

@@ -414,3 +414,18 @@ void direct_read(struct task *t, int64_t chat_id, struct direct *out, task_fn *n
 		&hlen, arena_printf(task_arena(t), "portal:room:%lld:people", (long long)chat_id));
 	redis_call(t, OP_READ, &hlen, count_decode, &out->online, next);
 }
+
+static enum err reason_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	*(struct str *)out = redis_is_nil(v) ? STR_NULL : arena_str(task_arena(t), redis_str(v));
+	return OK;
+}
+
+void direct_end_reason(struct task *t, int64_t chat_id, struct str *out, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("GET"));
+	redis_key(t, &a, "portal:chat:%lld:ended", (long long)chat_id);
+	redis_call(t, OP_READ, &a, reason_decode, out, next);
+}

@@ -56,6 +56,8 @@ struct direct {
 int direct_which(const struct direct *d, int64_t user_id); /* 0, 1; -1: none of its people */
 /* CHAT_NOT_FOUND when there is none (any more). */
 void direct_read(struct task *t, int64_t chat_id, struct direct *out, task_fn *next);
+/* Why it has ended, as match:ended says it, for ten minutes; NULL p: it was none, or goes on. */
+void direct_end_reason(struct task *t, int64_t chat_id, struct str *out, task_fn *next);
 
 /* ---- blocks: PostgreSQL, then searches learn of it ---- */
 /* USER_NOT_FOUND; nobody blocks themselves (INVALID_REQUEST is the handler's). Idempotent. */

@@ -42,7 +42,7 @@ const wanted = (scenario) => !only || only.includes(scenario);
 const SESSIONS = 200; // people who send GETs, each with a session
 const METRICS = ['rate', 'p50', 'p99', 'longest', 'keyed', 'cpu', 'redis', 'postgres', 'requests', 'bytes'];
 const SEEKERS = codes / 2; // people who search, with a session each
-const AT_ONCE = flags.quick ? { people: 500, seconds: 2 } : { people: 2000, seconds: 8 };
+const AT_ONCE = flags.quick ? { people: 500, seconds: 2 } : { people: 2000, seconds: 5 };
 const SPARE = 1000; // sockets of people beyond those that idle; descriptors that are no socket's
 const SOCKET_SCENARIOS = ['send100', 'send1000', 'send1', 'pace', 'connect', 'sockets'];
 const settle = flags.quick ? 300 : 1500;

@@ -50,12 +50,13 @@ async function pair(p = portal, at = [p, p]) {
   return { a, b, sa, sb, chat, tag };
 }
 
-// Where the stores still name the chat; its gate stays for a minute, for steps that are under way.
+// Where the stores still name the chat; its gate and why it ended stay for minutes, for steps that are under way and
+// processes that did not hear of it.
 async function traces(p, chat) {
   const found = [];
   const id = String(chat);
   for (const key of await p.redis.keys('*')) {
-    if (key === `portal:chat:${id}:gate` && (await p.redis.pttl(key)) > 0) continue;
+    if ([`portal:chat:${id}:gate`, `portal:chat:${id}:ended`].includes(key) && (await p.redis.pttl(key)) > 0) continue;
     const dump = (await p.redis.dumpBuffer(key)) ?? Buffer.alloc(0);
     const int = Buffer.alloc(8);
     int.writeBigInt64LE(BigInt(chat));
@@ -494,6 +495,21 @@ describe('processes', () => {
     await until(async () => (await portal.redis.hget(`portal:room:${found.chat.id}:people`, a.id)) === '1', 'the socket in the room');
     await leave(b);
     await sa.next('match:ended');
+    sa.close();
+    await stopProcess(second);
+  });
+
+  test('whose chat ended while the bus was away is told when it is back', async () => {
+    const second = await startProcess(portal.stores, { MATCH_TICK: '20' });
+    const { b, sa, chat } = await pair(portal, [second, portal]);
+    let going = true;
+    const cut = (async () => { while (going) await portal.redis.client('KILL', 'TYPE', 'pubsub'); })();
+    const r = await leave(b);
+    going = false;
+    await cut;
+    assert.equal(r.status, 200, r.text);
+    assert.deepEqual(await sa.next('match:ended'), { chat_id: chat, reason: 'left' });
+    assert.equal(sa.events.filter((e) => e.name === 'room:kicked').length, 0);
     sa.close();
     await stopProcess(second);
   });

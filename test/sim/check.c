@@ -122,7 +122,7 @@ static void ended_not_named(const char *line)
 		int64_t id = *p >= '1' && *p <= '9' ? number_at(line, p) : 0;
 		const struct direct *c = id > 1000 ? direct_of(id) : NULL;
 
-		if (c && !c->alive && !strstr(line, ":gate="))
+		if (c && !c->alive && !strstr(line, ":gate=") && !strstr(line, ":ended="))
 			die("chat %" PRId64 " has ended, but there is %.*s", id, (int)(end - line),
 				line);
 	}
@@ -140,11 +140,11 @@ static void gone_look(void *arg, const char *name, const char *member, bool expi
 
 	snprintf(line, sizeof(line), "%s=%s\n", name, member ? member : "");
 	if (strstr(line, g->text)) {
-		size_t n = strlen(name);
+		const char *last = strrchr(name, ':');
 
-		if (n > 5 && strcmp(name + n - 5, ":gate") == 0) {
+		if (last && (strcmp(last, ":gate") == 0 || strcmp(last, ":ended") == 0)) {
 			if (!expires)
-				die("the gate of chat %" PRId64 " stays for ever", g->id);
+				die("%s stays for ever", name);
 			return;
 		}
 		ended_not_named(line);

@@ -224,13 +224,20 @@ static void talk(void)
 	redis_do("SET portal:e2ee:joined:%lld 2", c);
 }
 
+/* But the gate and why it ended, for minutes. */
 static void nothing_is_left(void)
 {
-	char gate[48];
+	char gate[48], ended[48], both[2][100];
+	const char *left;
 
 	snprintf(gate, sizeof(gate), "portal:chat:%lld:gate", (long long)chat);
-	assert_string_equal(traces(chat), gate);
+	snprintf(ended, sizeof(ended), "portal:chat:%lld:ended", (long long)chat);
+	snprintf(both[0], sizeof(both[0]), "%s %s", gate, ended);
+	snprintf(both[1], sizeof(both[1]), "%s %s", ended, gate);
+	left = traces(chat);
+	assert_string_equal(left, both[strcmp(left, both[0]) != 0]);
 	assert_in_range(atoll(redis_do("PTTL %s", gate)), 50000, 60000);
+	assert_in_range(atoll(redis_do("PTTL %s", ended)), 590000, 600000);
 }
 
 static void leaving_ends_it(void **state)
