@@ -97,7 +97,7 @@ DEPS_BUILD := build/stamp/build
 GENERATED := build/gen/version.h build/gen/schema.h build/gen/web.h
 
 .PHONY: build programs units fuzzers conformance peers loaders benchers bots deps run test unit \
-	server-test browser-test fuzz lint format docs docs-check bench bench-quick install clean help FORCE
+	server-test browser-test fuzz lint format docs docs-check bench bench-growth bench-quick install clean help FORCE
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 
@@ -314,7 +314,11 @@ docs-check: $(DEPS_BUILD)
 
 bench: build/stamp/bench ## measure against fastify and socket.io (medians of 3, pinned to cores); minutes
 	$(SUB) VARIANT=release programs loaders benchers simulator
+	env B=build/release test/dev/with-stores.sh node test/bench/growth.mjs --write
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --write
+bench-growth: build/stamp/bench ## how cost grows with members, sockets, people and rows (docs/growth.md)
+	$(SUB) VARIANT=release programs benchers
+	exec env B=build/release test/dev/with-stores.sh node test/bench/growth.mjs --write
 bench-quick: build/stamp/bench ## the same in one short round
 	$(SUB) VARIANT=release programs loaders benchers simulator
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --quick

@@ -6,7 +6,7 @@
 //                  [--only livez,session,me,verify,signin,memory,
 //                  enqueue,atonce,pairs,fairness,send100,send1000,send1,pace,connect,sockets] [--quick] [--write]
 //
-// --quick: one round of 3 s, of sockets 1 s. --sockets: fewer where the limit of descriptors is lower. --write: docs/benchmarks.md too. Figures go to build/bench/results.json.
+// --quick: one round of 2 s, of sockets 1 s, with fewer people: under two minutes. --sockets: fewer where the limit of descriptors is lower. --write: docs/benchmarks.md too. Figures go to build/bench/results.json.
 // Needs DATABASE_URL and REDIS_URL of stores on this machine that may be written to, PORTALD and
 // PORTALCTL (test/dev/with-stores.sh sets all four), build/release/bench/* (make benchers) and wrk. nginx and webdis take part
 // when they are installed, or named by NGINX and WEBDIS.
@@ -20,8 +20,9 @@ import path from 'node:path';
 import { once } from 'node:events';
 import net from 'node:net';
 import { parseArgs } from 'node:util';
-import { LOAD_CORE, childrenOf, measure, median, memoryOf, parentOf, pin, wrk } from './measure.mjs';
+import { LOAD_CORE, measure, median, memoryOf, pin, wrk } from './measure.mjs';
 import { fairness, matchScenarios, pairingStep } from './match.mjs';
+import { makePeople, prepare, storePids } from './people.mjs';
 import { connecting, fanOut, idleSockets } from './realtime.mjs';
 import { OUT, makePeer, makePortal, programOf, startFloor, startFloorFanout, startNginx, startWebdis } from './servers.mjs';
 import { describeMachine, printReport, writeReport } from './report.mjs';
@@ -33,9 +34,9 @@ const { values: flags } = parseArgs({
   },
 });
 const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 3));
-const seconds = Number(flags.seconds ?? (flags.quick ? 3 : 10));
-const codes = Number(flags.codes ?? (flags.quick ? 5000 : 20000));
-const connections = Number(flags.connections ?? 5000);
+const seconds = Number(flags.seconds ?? (flags.quick ? 2 : 10));
+const codes = Number(flags.codes ?? (flags.quick ? 2000 : 20000));
+const connections = Number(flags.connections ?? (flags.quick ? 2000 : 5000));
 const only = flags.only?.split(',');
 const wanted = (scenario) => !only || only.includes(scenario);
 
@@ -48,33 +49,8 @@ const SOCKET_SCENARIOS = ['send100', 'send1000', 'send1', 'pace', 'connect', 'so
 const settle = flags.quick ? 300 : 1500;
 
 const descriptors = Number(execFileSync('bash', ['-c', 'ulimit -Hn'], { encoding: 'utf8' })) || Infinity;
-const idle = [...new Set((flags.sockets ?? (flags.quick ? '2000' : '5000,20000')).split(',')
+const idle = [...new Set((flags.sockets ?? (flags.quick ? '1000' : '5000,20000')).split(',')
   .map((n) => Math.min(Number(n), descriptors - SPARE)))];
-
-// Redis, and PostgreSQL's first process; all that exist are moved to the core of the load.
-async function storePids(stores) {
-  const redis = Number(/process_id:(\d+)/.exec(await stores.redis.info('server'))[1]);
-  const { rows } = await stores.db.query('SELECT pg_backend_pid() AS pid');
-  const postgres = parentOf(rows[0].pid);
-  for (const pid of [redis, postgres, ...childrenOf(postgres)]) pin(pid, LOAD_CORE);
-  return { redis, postgres };
-}
-
-// Accounts with an identity, so that verify is the sign-in of people who return.
-async function makePeople(side, count) {
-  await side.stores.db.query(`INSERT INTO users (username) SELECT 'person_' || i FROM generate_series(0, $1 - 1) i`, [count]);
-  await side.stores.db.query(`INSERT INTO identities (platform, platform_user_id, user_id)
-    SELECT 'discord', (100000000000 + substr(username, 8)::bigint)::text, id FROM users WHERE username LIKE 'person\\_%'`);
-  await side.stores.db.query('VACUUM ANALYZE');
-}
-
-// Codes or tokens of `count` people, written to a file by a run of wrk that ends when it has them.
-async function prepare(side, server, step, from, count, name) {
-  const file = path.join(OUT, name);
-  const r = await wrk(server.port, { seconds: 120, args: ['flow', step, from, count, side.key, file] });
-  if (r.finished !== count) throw new Error(`${server.name}: ${r.finished} of ${count} people got their ${step}`);
-  return file;
-}
 
 async function scenarios(sides, yardsticks) {
   const list = [];

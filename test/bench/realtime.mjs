@@ -11,13 +11,13 @@ import { FANOUT } from './servers.mjs';
 
 const CONTENT = 1024; // characters of what is sent
 const ITEM = 1330; // what Portal makes of it, with who, when and where; the floor gives as many to all
-const AT_ONCE = 256; // sockets on their way
+export const AT_ONCE = 256; // sockets on their way
 const WARM = 0.1; // of a run's time, before it
 
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // The load, told by lines: const load = await startLoad(server, side); await load.ask('open 100').
-async function startLoad(server, side, joins = true) {
+export async function startLoad(server, side, joins = true) {
   const size = side.protocol === 'raw' ? ITEM : CONTENT;
   const args = ['-c', LOAD_CORE, FANOUT, side.protocol, `http://127.0.0.1:${server.port}`, '--width', AT_ONCE, '--size', size];
   if (side.tokens) args.push('--tokens', side.tokens);
@@ -42,7 +42,7 @@ async function startLoad(server, side, joins = true) {
 const cpus = (server, stores) => ({ server: cpuOf(server.pid), redis: cpuOf(stores.redis), postgres: cpuOfTree(stores.postgres) });
 
 // One command of the load, with the CPU time that server and stores took for each of `count(answer)`.
-async function cost(server, stores, load, line, count) {
+export async function cost(server, stores, load, line, count) {
   const before = cpus(server, stores);
   const r = await load.ask(line);
   const after = cpus(server, stores);

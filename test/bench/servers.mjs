@@ -160,7 +160,7 @@ export async function makePortal() {
     RATE_LIMIT_LOGIN: LIMIT, RATE_LIMIT_AUTH: LIMIT, RATE_LIMIT_BOT: LIMIT, RATE_LIMIT_PUBLIC: LIMIT,
     RATE_LIMIT_HEALTH: '0', // one address sends more than the setting can allow
     STORE_TIMEOUT_MS: '5000', // the load, or a neighbour, may keep the stores' core for a while
-    RATE_LIMIT_HANDSHAKE: '0', RATE_LIMIT_EVENTS: '0', MESSAGE_RATE_CHAT: '0', MESSAGE_RATE: '0',
+    RATE_LIMIT_ADMIN: '0', RATE_LIMIT_HANDSHAKE: '0', RATE_LIMIT_EVENTS: '0', MESSAGE_RATE_CHAT: '0', MESSAGE_RATE: '0',
     MATCH_RECENT: '0', MATCH_GRACE: '3600', // the same people meet again; who has no socket is not missed while others are measured
   };
   await portalctl(stores, ['migrate'], base);

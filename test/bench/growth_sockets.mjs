@@ -1,0 +1,87 @@
+// How cost grows with the members of a chat, and with sockets. The load is fanout.c, as in realtime.mjs.
+import { measure, memoryOf } from './measure.mjs';
+import { makePeople, prepare, storePids } from './people.mjs';
+import { AT_ONCE, cost, pause, startLoad } from './realtime.mjs';
+import { startFloorFanout } from './servers.mjs';
+
+const SETTLE_MS = 700;
+const SECONDS = 2; // of messages, of requests
+
+// As in bench.mjs: a person with a session for each of portal.sockets, once, and a chat for all.
+async function makeSide(portal, server) {
+  if (!portal.tokens) {
+    await makePeople(portal, portal.sockets + AT_ONCE);
+    portal.tokens = await prepare(portal, server, 'verify', 0, portal.sockets + AT_ONCE, 'growth.tokens');
+  }
+  const { rows } = await portal.stores.db.query(`INSERT INTO chats (name, visibility) VALUES ('growth', 'official') RETURNING id`);
+  return { protocol: 'portal', tokens: portal.tokens, chat: rows[0].id };
+}
+
+// One member sends, the next message when all have the one before.
+async function sends(server, side, stores, points) {
+  const load = await startLoad(server, side);
+  const list = [];
+  for (const n of points) {
+    await load.ask(`open ${n}`);
+    if (side.protocol === 'portal') await load.ask('keys 1');
+    await pause(SETTLE_MS);
+    await load.ask(`send 1 ${SECONDS / 8}`);
+    const r = await cost(server, stores, load, `send 1 ${SECONDS}`, (answer) => answer.deliveries);
+    if (r.errors) throw new Error(`${server.name}: ${r.errors} errors with ${n} members`);
+    list.push([n, r]);
+  }
+  await load.stop();
+  return list;
+}
+
+export async function membersPart(portal, points) {
+  const pids = await storePids(portal.stores);
+  const server = await portal.start();
+  const ours = await sends(server, await makeSide(portal, server), pids, points);
+  await server.stop();
+  const floor = await startFloorFanout();
+  const bare = await sends(floor, { protocol: 'raw' }, pids, points);
+  await floor.stop();
+  const of = (list, value) => list.map(([n, r]) => [n, value(r)]);
+  return {
+    text: 'One member sends 1,024 characters, again when all have them. A message has a cost of its own (the event, Redis), which few ' +
+      'members share; the floor (`test/bench/floor_fanout.c`, bare epoll) has none.',
+    figures: [
+      { title: 'CPU of a delivery', unit: 'us', grows: 'flat', points: of(ours, (r) => r.cpu) },
+      { title: 'The same of the floor', unit: 'us', grows: 'flat', points: of(bare, (r) => r.cpu) },
+      { title: 'Send until the last has it, p99', unit: 'ms', grows: 'linear', points: of(ours, (r) => r.p99 / 1000) },
+    ],
+  };
+}
+
+export async function socketsPart(portal, points) {
+  const pids = await storePids(portal.stores);
+  const server = await portal.start();
+  const side = await makeSide(portal, server);
+  const load = await startLoad(server, side);
+  const memory = [], connect = [], request = [];
+  await load.ask(`open ${AT_ONCE}`); // what a server sets up for the first, and the pools of a burst, are nobody's
+  await pause(SETTLE_MS);
+  const before = memoryOf(server.pid).rss;
+  let open = 0;
+  for (const n of points) {
+    const r = await cost(server, pids, load, `open ${AT_ONCE + n}`, () => n - open);
+    if (r.errors) throw new Error(`${r.errors} of ${n} sockets were lost`);
+    open = n;
+    await pause(SETTLE_MS);
+    memory.push([n, (memoryOf(server.pid).rss - before) / 1024 / n]);
+    connect.push([n, r.cpu]);
+    request.push([n, (await measure(server, pids, { seconds: SECONDS, args: ['get', '/v1/users/me', side.tokens] })).cpu]);
+  }
+  await load.stop();
+  await server.stop();
+  return {
+    text: `Sockets that are signed in and in one room, beyond the first ${AT_ONCE}. A new one is measured from the point before; a request is ` +
+      '`GET /v1/users/me` (wrk, 64 connections) while they idle.',
+    figures: [
+      { title: 'Memory of a socket', unit: 'KiB', grows: 'flat', noise: 1, points: memory },
+      { title: 'CPU of a new one', unit: 'us', grows: 'flat', points: connect },
+      { title: 'CPU of a request', unit: 'us', grows: 'flat', points: request },
+    ],
+  };
+}
