@@ -1,5 +1,6 @@
-// How cost grows with the members of a chat, and with sockets. The load is fanout.c, as in realtime.mjs.
-import { measure, memoryOf } from './measure.mjs';
+// How cost grows with the members of a chat, with sockets (the load is fanout.c, as in realtime.mjs) and with open chats.
+import { readFileSync } from 'node:fs';
+import { cpuOf, cpuOfTree, measure, memoryOf } from './measure.mjs';
 import { makePeople, prepare, storePids } from './people.mjs';
 import { AT_ONCE, cost, pause, startLoad } from './realtime.mjs';
 import { startFloorFanout } from './servers.mjs';
@@ -82,6 +83,47 @@ export async function socketsPart(portal, points) {
       { title: 'Memory of a socket', unit: 'KiB', grows: 'flat', noise: 1, points: memory },
       { title: 'CPU of a new one', unit: 'us', grows: 'flat', points: connect },
       { title: 'CPU of a request', unit: 'us', grows: 'flat', points: request },
+    ],
+  };
+}
+
+// CPU of a GET, one after the other for a while.
+async function asked(server, pids, target, token) {
+  const cpus = () => ({ cpu: cpuOf(server.pid), redis: cpuOf(pids.redis), postgres: cpuOfTree(pids.postgres) });
+  const before = cpus();
+  const end = Date.now() + SECONDS * 1000;
+  let count = 0;
+  for (; Date.now() < end; count++) {
+    const r = await fetch(`http://127.0.0.1:${server.port}${target}`, { headers: { cookie: `psession=${token}` } });
+    if (!r.ok) throw new Error(`GET ${target}: ${r.status}`);
+    await r.arrayBuffer();
+  }
+  const after = cpus();
+  return Object.fromEntries(Object.keys(before).map((k) => [k, (after[k] - before[k]) / count]));
+}
+
+export async function chatsPart(portal, points) {
+  const pids = await storePids(portal.stores);
+  const server = await portal.start();
+  const { tokens } = await makeSide(portal, server);
+  const { db } = portal.stores;
+  const took = [];
+  for (const n of points) {
+    const { rows } = await db.query(`SELECT count(*)::int AS n FROM chats WHERE visibility <> 'private'`);
+    await db.query(`INSERT INTO chats (name, slug, visibility) SELECT 'chat ' || i, 'chat-' || i, 'public' FROM generate_series($1::int + 1, $2) i`, [rows[0].n, n]);
+    await db.query('VACUUM ANALYZE chats');
+    took.push([n, await asked(server, pids, '/v1/portal/directory?limit=25', readFileSync(tokens, 'utf8').split('\n')[0])]);
+  }
+  await db.query(`DELETE FROM chats WHERE visibility = 'public'`);
+  await server.stop();
+  const of = (value) => took.map(([n, r]) => [n, value(r)]);
+  return {
+    text: 'CPU of `GET /v1/portal/directory`, and so of the first list that a socket gets: its order is how busy each chat is, so every open chat is ' +
+      'looked at. Private chats are not.',
+    figures: [
+      { title: 'CPU of a directory', unit: 'us', grows: 'linear', points: of((r) => r.cpu) },
+      { title: 'CPU of Redis for it', unit: 'us', grows: 'linear', points: of((r) => r.redis) },
+      { title: 'CPU of PostgreSQL for it', unit: 'us', grows: 'linear', points: of((r) => r.postgres) },
     ],
   };
 }
