@@ -21,9 +21,7 @@
 	" FROM users u LEFT JOIN identities i ON i.user_id = u.id"
 #define USER_IDENTITY 12 /* the first column of the identity */
 
-PG_STMT(sql_user_by_id, OP_READ,
-	USER_COLUMNS
-	" WHERE u.id = $1::bigint AND u.deleted_at IS NULL");
+PG_STMT(sql_user_by_id, OP_READ, USER_COLUMNS " WHERE u.id = $1::bigint AND u.deleted_at IS NULL");
 PG_STMT(sql_user_by_name, OP_READ,
 	USER_COLUMNS " WHERE lower(u.username) = lower($1::text) AND u.deleted_at IS NULL");
 

@@ -81,7 +81,7 @@ export async function socketsPart(portal, points) {
       '`GET /v1/users/me` (wrk, 64 connections) while they idle.',
     figures: [
       { title: 'Memory of a socket', unit: 'KiB', grows: 'flat', noise: 1, points: memory },
-      { title: 'CPU of a new one', unit: 'us', grows: 'flat', points: connect },
+      { title: 'CPU of a new one', unit: 'us', grows: 'flat', noise: 100, points: connect },
       { title: 'CPU of a request', unit: 'us', grows: 'flat', points: request },
     ],
   };

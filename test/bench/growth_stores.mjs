@@ -72,7 +72,7 @@ export async function queuePart(portal, points) {
     await runAll(redis, range(n - await count(), () => search(++people, `tag${people}`)));
     add('A tick: what is due', n, await cost(redis, range(PROBES, () => [sha.match_due, 64])));
     add('A tick: a part of those who wait is looked at', n, await cost(redis, range(PROBES, () => [sha.match_sweep, minute, SWEEP]),
-      (pipeline) => pipeline.del('portal:match:swept')), SWEEP);
+      (pipeline) => pipeline.del('portal:match:swept')), 10 * SWEEP);
     add('Figures for operators', n, await cost(redis, range(PROBES, () => [sha.match_figures, 1, 0])));
     if (await count() !== n) throw new Error(`${await count()} wait, not ${n}`);
   }
