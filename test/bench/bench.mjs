@@ -6,7 +6,7 @@
 //                  [--only livez,session,me,verify,signin,memory,
 //                  enqueue,atonce,pairs,fairness,send100,send1000,send1,pace,connect,sockets] [--quick] [--write]
 //
-// --quick: one round of 2 s, of sockets 1 s, with fewer people: under two minutes. --sockets: fewer where the limit of descriptors is lower. --write: docs/benchmarks.md too. Figures go to build/bench/results.json.
+// --quick: one round of 1 s, with fewer people: under two minutes. --sockets: fewer where the limit of descriptors is lower. --write: docs/benchmarks.md too. Figures go to build/bench/results.json.
 // Needs DATABASE_URL and REDIS_URL of stores on this machine that may be written to, PORTALD and
 // PORTALCTL (test/dev/with-stores.sh sets all four), build/release/bench/* (make benchers) and wrk. nginx and webdis take part
 // when they are installed, or named by NGINX and WEBDIS.
@@ -34,7 +34,7 @@ const { values: flags } = parseArgs({
   },
 });
 const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 3));
-const seconds = Number(flags.seconds ?? (flags.quick ? 2 : 10));
+const seconds = Number(flags.seconds ?? (flags.quick ? 1 : 10));
 const codes = Number(flags.codes ?? (flags.quick ? 2000 : 20000));
 const connections = Number(flags.connections ?? (flags.quick ? 2000 : 5000));
 const only = flags.only?.split(',');
@@ -85,12 +85,11 @@ async function scenarios(sides, yardsticks) {
 
 // Servers of sockets: {server, how it is spoken to}.
 function socketScenarios(speakers, stores) {
-  const take = flags.quick ? 1 : seconds;
   const row = (scenario, title, run) => ({
     scenario, title, sockets: true, runs: {},
     servers: speakers.map(({ server, side }) => ({ server, run: () => run(server, side) })),
   });
-  const send = (what) => (server, side) => fanOut(server, side, stores, { seconds: take, settle, ...what });
+  const send = (what) => (server, side) => fanOut(server, side, stores, { seconds, settle, ...what });
   return [
     row('send100', 'message:send to 100 members, 8 under way', send({ members: 100, under: 8 })),
     row('send1000', 'message:send to 1,000 members, 4 under way', send({ members: 1000, under: 4 })),
