@@ -7,6 +7,7 @@ export class ApiError extends Error {
   }
 }
 
+const ANSWER_MS = 20_000;
 const listeners = new Set();
 // Called when a call is refused because nobody is signed in.
 export const onSignedOut = (listener) => listeners.add(listener);
@@ -24,7 +25,7 @@ async function call(method, path, body, key) {
   if (key) headers['x-api-key'] = key;
   let response;
   try {
-    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), credentials: 'same-origin' });
+    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), credentials: 'same-origin', signal: AbortSignal.timeout(ANSWER_MS) });
   } catch {
     throw new ApiError(0);
   }

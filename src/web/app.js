@@ -4,7 +4,7 @@
 //
 // To add a view: a module that exports show(place, parameter) and gives back what ends it; a row in `pages`.
 import { get, onSignedOut } from './api.js';
-import { avatar, h, icon, logo, toast } from './dom.js';
+import { avatar, failure, h, icon, logo, toast } from './dom.js';
 import { signedIn, signedOut } from './session.js';
 import { listen } from './socket.js';
 import { on, set, state } from './store.js';
@@ -23,12 +23,13 @@ const pages = [
   { match: /^\/c\/([^/]+)$/, show: way, title: 'Chat', name: 'chat', signedIn: true },
   { match: /^\/#\/chat\/(\d+)$/, show: chat, title: 'Chat', name: 'chat', signedIn: true },
   { match: /^\/#\/meet$/, show: match, title: 'Meet', name: 'meet', signedIn: true },
-  { match: /^\/#\/notifications$/, show: notifications, title: 'Notifications', name: 'notifications', signedIn: true },
+  { match: /^\/#\/notifications$/, show: notifications, title: 'Notices', name: 'notifications', signedIn: true },
   { match: /^\/#\/account$/, show: account, title: 'Account', name: 'account', signedIn: true },
   { match: /^\/#\/admin(?:\/(\w+))?$/, show: admin, title: 'Administration', name: 'admin', signedIn: true },
   { match: /^/, show: lobby, title: 'Chats', name: 'lobby' },
 ];
 
+const AGAIN_MS = 4000; // while the server is away
 const main = document.getElementById('main');
 let end = () => {};
 let page;
@@ -54,8 +55,8 @@ function render() {
 // ---- header and tabs ----
 
 function sections() {
-  const list = [['/', 'lobby', 'Chats', 'chats'], ['/#/meet', 'meet', 'Meet', 'meet'], ['/#/notifications', 'notifications', 'Notifications', 'bell'], ['/#/account', 'account', 'Account', 'person']];
-  if (state.me?.permission_level >= 2) list.push(['/#/admin', 'admin', 'Admin', 'shield']);
+  const list = [['/', 'lobby', 'Chats', 'chats'], ['/#/meet', 'meet', 'Meet', 'meet'], ['/#/notifications', 'notifications', 'Notices', 'bell'], ['/#/account', 'account', 'Account', 'person']];
+  if (state.me?.permission_level >= 1) list.push(['/#/admin', 'admin', 'Admin', 'shield']);
   return list;
 }
 function link([href, name, text, picture]) {
@@ -99,8 +100,21 @@ listen('match:found', ({ chat: found, peer, interests }) => {
 listen('match:ended', ({ reason }) => set({ match: { state: 'idle', ended: reason } }));
 onSignedOut(() => signedOut('Your session is over.'));
 for (const name of ['online', 'offline']) addEventListener(name, () => set({ online: navigator.onLine }));
-onGo(render);
 on('me unread', drawHeader);
 on('me online link ended hardMuted', drawStatus);
 
-get('/v1/users/me').then((me) => signedIn(me), () => {}).finally(render);
+// Nothing is shown before it is known who looks; whoever goes elsewhere meanwhile lands there.
+async function start() {
+  try {
+    signedIn(await get('/v1/users/me'));
+  } catch (error) {
+    if (error.status !== 401) {
+      main.replaceChildren(failure(error, () => location.reload()));
+      setTimeout(start, AGAIN_MS);
+      return;
+    }
+  }
+  onGo(render);
+  render();
+}
+start();

@@ -1,6 +1,8 @@
 // A chat's dialogs: the key to compare; settings, invites, members and activity for its managers.
 import { get, post } from './api.js';
-import { avatar, button, dateTime, dialog, empty, failure, field, form, h, select, spinner, sure, toast } from './dom.js';
+import { avatar, button, copy, dateTime, dialog, empty, failure, field, form, h, select, spinner, sure, toast, valueOf } from './dom.js';
+import { listing } from './listing.js';
+import { personDialog } from './person_dialog.js';
 import { go } from './go.js';
 import { fingerprint } from './keys.js';
 import { state } from './store.js';
@@ -12,8 +14,7 @@ export function fingerprintDialog(room) {
     h('p.hint', `Key number ${room.epoch} of this chat. It changes when someone is put out or messages are wiped.`)));
 }
 
-const wipes = [['off', 'Never'], ['1m', '1 minute'], ['15m', '15 minutes'], ['1h', '1 hour'], ['4h', '4 hours'], ['24h', '24 hours']];
-const text = (f) => f.querySelector('input, textarea, select').value.trim();
+export const wipes = [['off', 'Never'], ['1m', '1 minute'], ['15m', '15 minutes'], ['1h', '1 hour'], ['4h', '4 hours'], ['24h', '24 hours']];
 
 export function settingsDialog(room) {
   const { chat } = room;
@@ -30,6 +31,7 @@ export function settingsDialog(room) {
         b.setAttribute('aria-selected', String(b === chosen));
         b.tabIndex = b === chosen ? 0 : -1;
       }
+      chosen.scrollIntoView({ block: 'nearest', inline: 'nearest' });
       panel.replaceChildren(spinner());
       Promise.resolve(draw()).then((node) => panel.replaceChildren(node), (error) => panel.replaceChildren(failure(error, () => pick(chosen, draw))));
     }
@@ -53,10 +55,15 @@ export function settingsDialog(room) {
         const { deleted } = await post(`${path}/messages/delete-mine`);
         toast(`${deleted} of your messages deleted.`, 'success');
       });
+      const many = field('Delete the newest messages', h('input', { type: 'number', min: '1', max: '100', value: '10' }));
+      const newest = room.mayModerate() && form(async () => {
+        const { deleted } = await post(`${path}/messages/delete-last`, { count: Number(valueOf(many)) });
+        toast(`${deleted} messages deleted, for everyone.`, 'success');
+      }, { count: many }, h('div.inline', many, h('button.button.danger', 'Delete')));
       return h('div', h('p', chat.description || 'No description.'), h('dl.facts',
         h('dt', 'Kind'), h('dd', chat.visibility), h('dt', 'Owner'), h('dd', chat.owner?.username ?? 'none'), h('dt', 'Since'), h('dd', dateTime(chat.created_at)),
         chat.slug && [h('dt', 'Address'), h('dd', `${location.origin}/c/${chat.slug}`)]),
-      h('div.actions.start', mine, chat.visibility === 'private' && !owns && leave));
+      h('div.actions.start', mine, chat.visibility === 'private' && !owns && leave), newest);
     }
 
     function settings() {
@@ -66,17 +73,12 @@ export function settingsDialog(room) {
       const wipe = field('Messages are wiped after', select(wipes, chat.config.wipe_preset));
       const history = h('input', { type: 'checkbox', checked: chat.config.history_visible });
       const save = form(async () => {
-        const body = { name: text(name), description: text(description), wipe_preset: text(wipe), history_visible: history.checked };
-        if (text(slug) !== (chat.slug ?? '')) body.slug = text(slug) || null;
-        for (const f of [name, description, slug]) f.fail('');
-        try {
-          await post(`${path}/config/update`, body);
-          toast('Saved.', 'success');
-          close();
-        } catch (error) {
-          (error.code === 'ERR_SLUG_TAKEN' ? slug : { name, description, slug }[error.body.field] ?? name).fail(error.message);
-        }
-      }, name, description, chat.visibility !== 'official' && slug, wipe, h('label.check', history, 'Those who join may read what was said before'), h('div.actions', h('button.button.primary', 'Save')));
+        const body = { name: valueOf(name), description: valueOf(description), wipe_preset: valueOf(wipe), history_visible: history.checked };
+        if (valueOf(slug) !== (chat.slug ?? '')) body.slug = valueOf(slug) || null;
+        await post(`${path}/config/update`, body);
+        toast('Saved.', 'success');
+        close();
+      }, { name, description, slug }, name, description, chat.visibility !== 'official' && slug, wipe, h('label.check', history, 'Those who join may read what was said before'), h('div.actions', h('button.button.primary', 'Save')));
       const clear = button('Clear all messages', async () => {
         if (await sure('Clear?', 'All messages go, for everyone.', 'Clear')) await post(`${path}/clear`);
       }, 'danger');
@@ -101,15 +103,14 @@ export function settingsDialog(room) {
       const rows = live.map((i) => {
         const address = `${location.origin}/c/${i.code}`;
         return h('li', h('div.grow', h('code.clip', address), h('p.hint', `${i.uses} of ${i.max_uses ?? 'any number'} used${i.expires_at ? `, until ${dateTime(i.expires_at)}` : ''}`)),
-          button('Copy', async () => (await navigator.clipboard.writeText(address), toast('Copied.', 'success'))),
+          button('Copy', () => copy(address)),
           button('Revoke', async () => (await post(`${path}/invites/${i.code}/delete`), again()), 'danger'));
       });
       return h('div', make, rows.length ? h('ul.rows', rows) : empty('No live invites', 'Make one, and send its address to whom you want here.'));
     }
 
-    async function members() {
-      const { members: list, total } = await get(`${path}/members?limit=100`);
-      return h('div', h('ul.rows', list.map((m) => h('li', avatar(m.user), h('span.grow.clip', m.user.username), m.is_owner && h('span.badge', 'Owner of the chat'), h('span.hint', m.is_online ? 'here' : 'away')))), total > list.length && h('p.hint', `and ${total - list.length} more`));
+    function members() {
+      return listing(`${path}/members`, 'members', (m) => h('li', avatar(m.user), h('div.grow', h('button.link.clip', { type: 'button', onclick: () => personDialog(room, m.user) }, m.user.username), m.is_owner && h('p.hint', 'Owner of the chat')), h('span.hint', m.is_online ? 'here' : 'away'))).node;
     }
 
     async function activity() {

@@ -21,6 +21,23 @@ export function h(what, props, ...children) {
   return node;
 }
 
+// A list that is drawn again and again: fill([[key, make], …]). Lines whose key stays are left alone, so that
+// focus, selection and what is read aloud stay, too.
+export function keyed(list) {
+  const nodes = new Map();
+  return (wanted) => {
+    const keys = new Set(wanted.map(([key]) => key));
+    for (const [key, node] of nodes) if (!keys.has(key)) (node.remove(), nodes.delete(key));
+    let at = list.firstChild;
+    for (const [key, make] of wanted) {
+      const node = nodes.get(key) ?? make();
+      nodes.set(key, node);
+      if (node === at) at = at.nextSibling;
+      else list.insertBefore(node, at);
+    }
+  };
+}
+
 const paths = {
   chats: 'M4 5h16v11H9l-5 4z',
   meet: 'M9 17a5 5 0 1 0 0-10 5 5 0 0 0 0 10zM15 17a5 5 0 1 0 0-10 5 5 0 0 0 0 10z',
@@ -90,7 +107,8 @@ export function avatar(person, size = '') {
   }
   return box;
 }
-const levels = ['', 'Moderator', 'Admin', 'Owner'];
+export const levels = ['', 'Moderator', 'Admin', 'Owner'];
+export const tiers = ['Basic', 'Trial', 'Premium', 'Lifetime'];
 export const badge = (level) => (level > 0 ? h(`span.badge.level${level}`, levels[level]) : null);
 
 // ---- states -------------------------------------------------------------------------------------
@@ -143,6 +161,7 @@ export function field(label, control, hint) {
   const note = h('p.hint', { id: `${id}n` }, hint ?? '');
   control.setAttribute('aria-describedby', note.id);
   const box = h('div.field', h('label', { for: id }, label), control, note);
+  box.control = control;
   box.fail = (text) => {
     note.textContent = text || (hint ?? '');
     box.classList.toggle('bad', Boolean(text));
@@ -152,14 +171,38 @@ export function field(label, control, hint) {
   return box;
 }
 export const select = (options, value) => h('select', { value }, options.map(([v, text]) => h('option', { value: v, selected: String(v) === String(value) }, text)));
-export const form = (onsubmit, ...children) =>
-  h('form', {
+export const valueOf = (f) => f.control.value.trim();
+// `fields`, when the first child is no element: by the names that the server gives them. What it finds wrong
+// with one is said there.
+export function form(work, ...children) {
+  const fields = children[0] && Object.getPrototypeOf(children[0]) === Object.prototype ? children.shift() : {};
+  const send = async (event) => {
+    for (const f of Object.values(fields)) f.fail('');
+    try {
+      await work(event);
+    } catch (error) {
+      const f = fields[error.code === 'ERR_SLUG_TAKEN' ? 'slug' : error.body?.field];
+      if (!f) throw error;
+      f.fail(error.message);
+    }
+  };
+  return h('form', {
     novalidate: true,
     onsubmit: (event) => {
       event.preventDefault();
-      busy(event.submitter ?? event.target, () => onsubmit(event));
+      busy(event.submitter ?? event.target, () => send(event));
     },
   }, ...children);
+}
+
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast('Copied.', 'success');
+  } catch {
+    toast('This browser does not let Portal copy. Select it, and copy it by hand.');
+  }
+}
 
 // A modal dialog; resolves when it is closed. The browser keeps the focus in it and gives it back.
 export function dialog(title, build, { wide = false } = {}) {

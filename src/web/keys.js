@@ -1,5 +1,5 @@
 // Keys (contract 3.3). A session has one X25519 pair however many tabs it has: made under a Web Lock,
-// kept in IndexedDB with the chat keys of all epochs seen, and forgotten when the session ends.
+// kept in IndexedDB with the chat keys of all epochs seen and what is not sent yet, and forgotten when the session ends.
 //
 //   await pair()                       the session's pair, made when there is none
 //   chatKey(chat, epoch)               32 bytes or undefined
@@ -71,6 +71,19 @@ export async function loadChatKeys(chat) {
   const values = await stored('readonly', (s) => s.getAll(range));
   names.forEach((name, i) => cache.set(name, values[i]));
 }
+
+// ---- what is not sent yet, as long as the session lives ----
+
+export const keepUnsent = (chat, list) => stored('readwrite', (s) => (list.length ? s.put(list, `unsent:${chat}`) : s.delete(`unsent:${chat}`)));
+export const loadUnsent = async (chat) => (await read(`unsent:${chat}`)) ?? [];
+// The chats that still have something to send.
+export async function unsentChats() {
+  const names = await stored('readonly', (s) => s.getAllKeys(IDBKeyRange.bound('unsent:', 'unsent;')));
+  const chats = await Promise.all(names.map(async (name) => ((await read(name)) ?? []).some((s) => !s.failed) && Number(name.slice(7))));
+  return chats.filter(Boolean);
+}
+
+// ---- sealing ----
 
 export const newChatKey = () => nacl.randomBytes(32);
 

@@ -42,7 +42,8 @@ export function meetBar(place, room) {
   const ends = [
     room.on((what) => {
       if (what === 'peer') say(room.peerLeft ? 'The other person is away.' : 'The other person is back.');
-      if (what === 'peer' || what === 'chat') draw();
+      if (what === 'out' && room.chat?.visibility === 'direct') ended ??= 'left'; // it ended while we were away
+      if (['peer', 'chat', 'out'].includes(what)) draw();
     }),
     listen('match:ended', ({ chat_id, reason }) => {
       if (room.chat?.visibility !== 'direct' || (chat_id && chat_id !== room.id)) return;
@@ -51,6 +52,7 @@ export function meetBar(place, room) {
       draw();
     }),
   ];
+  draw();
   return () => {
     clearInterval(timer);
     ends.forEach((end) => end());

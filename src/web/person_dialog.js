@@ -1,6 +1,6 @@
 // A person in a chat, and what one may do about them: kick, ban, mute, warn, time out, block. The server
 // decides who may; what it would refuse in any case is not offered.
-import { post } from './api.js';
+import { get, post } from './api.js';
 import { avatar, badge, button, dialog, field, form, h, select, toast } from './dom.js';
 import { state } from './store.js';
 
@@ -35,12 +35,18 @@ export function personDialog(room, user) {
         toast(`${a.text}: ${user.username}. Done.`, 'success');
       }, h('p', a.help), duration && field('How long', duration), field('Reason', reason, 'They may read it. May stay empty.'), h('div.actions', h('button.button.danger', a.text))));
     };
-    const block = (path, text) => button(text, async () => {
-      await post(`/v1/users/${user.id}/${path}`);
-      toast(`${text}: ${user.username}. Done.`, 'success');
-    });
+    const blocking = h('div.actions.start');
+    const drawBlock = async () => {
+      const blocked = (await get('/v1/users/me/blocks')).some((u) => u.id === user.id);
+      blocking.replaceChildren(button(blocked ? 'Unblock' : 'Block from matching', async () => {
+        await post(`/v1/users/${user.id}/${blocked ? 'unblock' : 'block'}`);
+        toast(blocked ? `${user.username} is no longer blocked.` : `You will not be put together with ${user.username}.`, 'success');
+        await drawBlock();
+      }));
+    };
+    if (user.id !== me.id) drawBlock().catch(() => {}); // what cannot be known is not offered
     return h('div', h('div.person-card', avatar(user, 'large'), h('div', h('strong', user.username), h('p.hint', `Number ${user.id}`)), badge(user.permission_level)),
       offered.length ? h('div.actions.start', offered.map(([name, a]) => button(a.text, () => act(name), name === 'ban' || name === 'kick' ? 'danger' : ''))) : null,
-      user.id !== me.id && h('div.actions.start', block('block', 'Block from matching'), block('unblock', 'Unblock')));
+      blocking);
   });
 }

@@ -2,18 +2,23 @@
 // of changes: room.on(what => …) with what one of: messages, people, typing, reads, key, chat, muted, out, peer.
 //
 //   const room = openRoom(chatId);   … room.close()
-//   room.send(text)                  kept as `sending` until the server has it, through reconnects and epochs
+//   room.send(text)                  kept as `sending` until the server has it, through reconnects, epochs,
+//                                    other pages and reloads
 //
-// Keys follow contract 3.3: a blob that opens is kept; asked as maker or holder we share; a message refused
+// A room lives while a page shows it or it has something to send. Keys follow contract 3.3: a blob that opens is kept; asked as maker or holder we share; a message refused
 // for its epoch is encrypted anew and sent with the same client_id.
 import { get, post } from './api.js';
-import { chatKey, decrypt, encrypt, keepChatKey, loadChatKeys, newChatKey, pair, seal, unseal } from './keys.js';
+import { chatKey, decrypt, encrypt, keepChatKey, keepUnsent, loadChatKeys, loadUnsent, newChatKey, pair, seal, unseal, unsentChats } from './keys.js';
 import { ask, listen, whenUp } from './socket.js';
-import { state } from './store.js';
+import { on, state } from './store.js';
 
 const PAGE = 50;
 const RETRY_MS = 250;
 const TYPING_MS = 5000;
+const STALE_MS = 9 * 60_000; // the server knows a repeated message for ten minutes
+const REJOIN_MS = 30_000; // for a list of people that fell behind
+// Refusals that pass by themselves.
+const passing = new Set(['ERR_OFFLINE', 'ERR_NETWORK', 'ERR_UNAVAILABLE', 'ERR_INTERNAL', 'ERR_RATE_LIMITED']);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const numbers = (id) => id.split('-').map(Number);
 // Message ids are "ms-n".
@@ -23,7 +28,16 @@ export function idBefore(a, b) {
   return x < y || (x === y && i < j);
 }
 
-export function openRoom(chatId) {
+const rooms = new Map(); // chat id -> room
+
+on('me', ({ me }) => !me && rooms.forEach((room) => room.shut()));
+// What an earlier visit could not send.
+whenUp(async () => {
+  for (const chatId of await unsentChats().catch(() => [])) openRoom(chatId, false);
+});
+
+export function openRoom(chatId, shown = true) {
+  if (rooms.has(chatId)) return rooms.get(chatId).reopen(shown);
   const listeners = new Set();
   const room = {
     id: chatId,
@@ -32,7 +46,7 @@ export function openRoom(chatId) {
     sessionId: null,
     joined: false,
     messages: [], // {id, sender, text|null, type, timestamp, client_id, epoch, content}
-    sending: [], // {client_id, text, failed}
+    sending: [], // {client_id, text, at: ms, failed: null or a sentence}
     more: true, // there is history before the first message
     people: new Map(), // session_id -> {user, public_key}
     crowded: false, // too many for a list of who is here
@@ -47,6 +61,10 @@ export function openRoom(chatId) {
   const tell = (what) => listeners.forEach((f) => f(what));
   let closed = false;
   let sendingNow = false;
+  let joins = 0;
+  let joinedAt = 0; // ms
+  let behind = 0; // how often in a row more people were counted than we know of: too many for a list by now
+  let held = null; // while a join is under way: what was told meanwhile
 
   // ---- messages ----
 
@@ -70,7 +88,7 @@ export function openRoom(chatId) {
     for (const item of items) {
       if (known.has(item.id)) continue;
       room.messages.push(opened(item));
-      if (item.sender?.id === state.me?.id) room.sending = room.sending.filter((s) => s.client_id !== item.client_id);
+      if (item.sender?.id === state.me?.id) sent(item.client_id);
     }
     tell('messages');
   }
@@ -121,61 +139,85 @@ export function openRoom(chatId) {
 
   // ---- joining, again after each connect ----
 
+  // What is told while a join is under way waits until its answer is taken in: events may overtake it.
   async function join() {
+    const turn = ++joins;
+    const stands = () => !closed && turn === joins;
+    held ??= [];
+    await enter(stands).catch((error) => stands() && notIn(error));
+    if (!stands()) return;
+    const events = held;
+    held = null;
+    for (const tellNow of events) tellNow();
+    flush();
+  }
+  async function enter(stands) {
     const last = room.messages.at(-1)?.id;
-    let ack;
-    try {
-      ack = await ask('room:join', last ? { chat_id: chatId, after: last } : { chat_id: chatId });
-    } catch (error) {
-      if (closed || error.code === 'ERR_OFFLINE') return;
-      if (error.code === 'ERR_RATE_LIMITED') setTimeout(() => !closed && join(), 2000);
-      else leave(error.code === 'ERR_BANNED' ? 'You are banned from this chat.' : error.code === 'ERR_CHAT_NOT_FOUND' ? 'This chat is not there, or not open to you.' : error.message);
-      return;
-    }
-    if (closed) return;
+    joinedAt = Date.now();
+    const ack = await ask('room:join', last ? { chat_id: chatId, after: last } : { chat_id: chatId });
     await loadChatKeys(chatId);
+    if (!last) await takeUnsent();
+    if (!stands()) return;
     Object.assign(room, { joined: true, chat: ack.chat, online: ack.chat.online, epoch: Math.max(room.epoch, ack.epoch), sessionId: ack.session_id, muted: ack.muted, out: null });
     room.crowded = ack.members === null;
     room.people = new Map((ack.members ?? []).map((m) => [m.session_id, m]));
     if (ack.gap) room.messages = [];
     if (!last || ack.gap) room.more = ack.messages.length > 0;
     take(ack.messages);
-    if (ack.more && last && !ack.gap) await catchUp();
+    if (room.peerLeft && room.users().some((u) => u.id !== state.me.id)) events['room:peer_back']();
     for (const what of ['chat', 'people', 'muted', 'key']) tell(what);
     if (ack.key) await takeKey(ack.epoch, ack.key.blob, ack.key.from_public_key);
-    flush();
+    if (ack.more && last && !ack.gap) await catchUp(stands);
   }
-  async function catchUp() {
-    for (let items = [0]; items.length; ) {
+  // What was said while we were away, beyond what the join brought.
+  async function catchUp(stands) {
+    for (let items = [0]; items.length && stands(); ) {
       items = await get(`/v1/portal/chats/${chatId}/history?limit=500&after=${room.messages.at(-1).id}`);
       take(items);
     }
-    room.messages.sort((a, b) => (idBefore(a.id, b.id) ? -1 : 1));
-    tell('messages');
+  }
+  function notIn(error) {
+    if (passing.has(error.code)) setTimeout(() => !closed && state.link === 'up' && join(), 2000);
+    else leave(error.code === 'ERR_BANNED' ? 'You are banned from this chat.' : error.code === 'ERR_CHAT_NOT_FOUND' ? 'This chat is not there, or not open to you.' : error.message);
   }
   function leave(why) {
     room.joined = false;
     room.out = why;
+    for (const s of room.sending) s.failed ??= why;
+    changed();
     for (const what of ['out', 'people']) tell(what);
+    settle();
   }
 
   // ---- sending ----
 
-  room.send = (text) => {
-    room.sending.push({ client_id: crypto.randomUUID(), text, failed: null });
+  function changed() {
+    keepUnsent(chatId, room.sending).catch(() => {}); // not kept, it is sent all the same
     tell('messages');
+  }
+  function sent(client_id) {
+    if (!room.sending.some((s) => s.client_id === client_id)) return;
+    room.sending = room.sending.filter((s) => s.client_id !== client_id);
+    changed();
+  }
+  async function takeUnsent() {
+    const known = new Set(room.sending.map((s) => s.client_id));
+    const kept = (await loadUnsent(chatId)).filter((s) => !known.has(s.client_id));
+    for (const s of kept) if (Date.now() - s.at > STALE_MS) s.failed ??= 'Not sent';
+    room.sending = [...kept, ...room.sending];
+  }
+  room.send = (text) => {
+    room.sending.push({ client_id: crypto.randomUUID(), text, at: Date.now(), failed: null });
+    changed();
     flush();
   };
   room.again = (client_id) => {
     const s = room.sending.find((x) => x.client_id === client_id);
-    if (s) s.failed = null;
-    tell('messages');
+    if (s) s.failed = room.out;
+    changed();
     flush();
   };
-  room.discard = (client_id) => {
-    room.sending = room.sending.filter((s) => s.client_id !== client_id);
-    tell('messages');
-  };
+  room.discard = sent;
   // In order, one at a time; what waits for a key or a connection is sent when that is there.
   async function flush() {
     if (sendingNow) return;
@@ -187,18 +229,19 @@ export function openRoom(chatId) {
       await sendOne(next, key);
     }
     sendingNow = false;
+    settle();
   }
   async function sendOne(s, key) {
     try {
       await ask('message:send', { chat_id: chatId, content: encrypt(key, room.epoch, s.text), client_id: s.client_id });
-      room.sending = room.sending.filter((x) => x !== s); // its message:new comes, or has come
+      sent(s.client_id); // its message:new comes, or has come
     } catch (error) {
       if (error.code === 'ERR_EPOCH_MISMATCH') room.epoch = Math.max(room.epoch, error.body.epoch ?? 0);
       else if (['ERR_MESSAGE_RATE', 'ERR_RATE_LIMITED'].includes(error.code)) await wait((error.body.retry_after ?? 1) * 1000);
       else if (!['ERR_OFFLINE', 'ERR_NO_ROOM_KEY', 'ERR_UNAVAILABLE'].includes(error.code)) s.failed = error.message;
       if (!s.failed) await wait(RETRY_MS);
+      changed();
     }
-    tell('messages');
   }
 
   // ---- what the view tells the others ----
@@ -237,6 +280,8 @@ export function openRoom(chatId) {
     },
     'chat:status': ({ online }) => {
       room.online = online;
+      behind = !room.crowded && online > room.users().length ? behind + 1 : 0;
+      if (behind > 1 && Date.now() - joinedAt > REJOIN_MS) join();
       tell('people');
     },
     'room:member_joined': (m) => {
@@ -280,12 +325,13 @@ export function openRoom(chatId) {
       tell('peer');
     },
   };
-  const ends = Object.entries(events).map(([name, f]) => listen(name, (data) => data.chat_id === chatId && f(data)));
+  const ends = Object.entries(events).map(([name, f]) => listen(name, (data) => data.chat_id === chatId && (held ? held.push(() => f(data)) : f(data))));
   ends.push(whenUp(join));
 
   room.end = leave;
   // Own messages, or those of others for moderators.
   room.remove = (ids) => post(`/v1/portal/chats/${chatId}/messages/delete`, { ids });
+  room.mayModerate = () => room.chat && room.chat.visibility !== 'direct' && (room.chat.owner?.id === state.me.id || state.me.permission_level >= 2 || (state.me.permission_level >= 1 && room.chat.visibility !== 'private'));
   room.key = () => chatKey(chatId, room.epoch);
   room.nameOf = (userId) => {
     for (const { user } of room.people.values()) if (user.id === userId) return user.username;
@@ -293,12 +339,29 @@ export function openRoom(chatId) {
   };
   // One entry a person.
   room.users = () => [...new Map([...room.people.values()].map((m) => [m.user.id, m.user])).values()].sort((a, b) => a.username.localeCompare(b.username));
+  room.reopen = (again) => {
+    shown ||= again;
+    return room;
+  };
   room.close = () => {
+    shown = false;
+    listeners.clear();
+    if (!pending()) room.shut();
+  };
+  const pending = () => room.sending.some((s) => !s.failed);
+  // Nobody looks, and nothing is left to send.
+  function settle() {
+    if (!shown && (room.joined || room.out) && !pending()) room.shut();
+  }
+  room.shut = () => {
+    if (closed) return;
     closed = true;
+    rooms.delete(chatId);
     ends.forEach((end) => end());
     for (const timer of room.typing.values()) clearTimeout(timer);
     // Out of a direct chat it would count as gone: it is left with match/leave alone.
     if (room.chat?.visibility !== 'direct') ask('room:leave', { chat_id: chatId }).catch(() => {});
   };
+  rooms.set(chatId, room);
   return room;
 }

@@ -1,10 +1,10 @@
-// The account: name and picture, devices, platforms, subscription, the record, export, deletion.
+// The account: name and picture, devices, platforms, standing, blocked people, export, deletion.
 import { ApiError, get, openPost, post, serverSettings } from './api.js';
-import { ago, avatar, badge, button, dateTime, dialog, failure, field, form, h, select, skeleton, sure, toast } from './dom.js';
+import { ago, avatar, badge, button, dateTime, dialog, failure, field, form, h, select, skeleton, sure, tiers, toast, valueOf } from './dom.js';
+import { findPerson, personRow } from './listing.js';
 import { signOut, signedOut } from './session.js';
 import { set, state } from './store.js';
 
-const tiers = ['Basic', 'Trial', 'Premium', 'Lifetime'];
 const title = (platform) => platform[0].toUpperCase() + platform.slice(1);
 const section = (name, ...children) => h('section.card', { 'aria-label': name }, h('h2', name), children);
 
@@ -27,7 +27,7 @@ export function show(place) {
       form(async () => {
         name.fail('');
         picture.fail('');
-        const { user, errors } = await post('/v1/users/me/update', { username: name.querySelector('input').value.trim(), avatar_source: picture.querySelector('select').value });
+        const { user, errors } = await post('/v1/users/me/update', { username: valueOf(name), avatar_source: valueOf(picture) });
         set({ me: user });
         if (errors?.username) name.fail(errors.username);
         if (errors?.avatar_source) picture.fail(errors.avatar_source);
@@ -70,12 +70,12 @@ export function show(place) {
       return form(async () => {
         try {
           if (code.hidden) {
-            await openPost('/v1/authentication/request', { platform, platform_user_id: id.querySelector('input').value.trim() });
+            await openPost('/v1/authentication/request', { platform, platform_user_id: valueOf(id) });
             code.hidden = false;
             code.querySelector('input').focus();
             return;
           }
-          await post('/v1/users/me/platforms/link', { code: code.querySelector('input').value.trim() });
+          await post('/v1/users/me/platforms/link', { code: valueOf(code) });
           close();
           load();
         } catch (error) {
@@ -91,6 +91,13 @@ export function show(place) {
       punishments.length ? h('ul.rows', punishments.map((p) => h('li', h('div.grow', h('strong', p.action_type.replace('_', ' ').toLowerCase()), h('p.hint', [p.reason, p.is_lifted ? 'lifted' : p.expires_at && `until ${dateTime(p.expires_at)}`].filter(Boolean).join(' · '))), h('span.hint', ago(p.created_at))))) : h('p.hint', 'Nothing was ever held against you.'));
   }
 
+  function blocked(people) {
+    const change = (u, what) => post(`/v1/users/${u.id}/${what}`).then(load);
+    return section('Blocked people', h('p.hint', 'You are never put together with them, and they do not learn of it.'),
+      people.length > 0 && h('ul.rows', people.map((u) => personRow(u, `Number ${u.id}`, button('Unblock', () => change(u, 'unblock'))))),
+      findPerson('Find someone to block', 'Block', (u) => change(u, 'block')));
+  }
+
   function data() {
     const save = button('Export everything', async () => {
       const all = await get('/v1/users/me/export');
@@ -101,7 +108,7 @@ export function show(place) {
     const remove = button('Delete my account', () => dialog('Delete your account', (close) => {
       const name = field(`Type your name, ${state.me.username}`, h('input', { autocomplete: 'off', autocapitalize: 'none' }));
       return form(async () => {
-        const username = name.querySelector('input').value.trim();
+        const username = valueOf(name);
         if (username !== state.me.username) {
           name.fail('That is not your name.');
           return;
@@ -116,10 +123,10 @@ export function show(place) {
 
   async function load() {
     try {
-      const [me, sessions, punishments, subscription, { platforms: all }] = await Promise.all([get('/v1/users/me'), get('/v1/users/me/sessions'), get('/v1/users/me/punishments'), get('/v1/users/me/subscription'), serverSettings()]);
+      const [me, sessions, punishments, subscription, blocks, { platforms: all }] = await Promise.all([get('/v1/users/me'), get('/v1/users/me/sessions'), get('/v1/users/me/punishments'), get('/v1/users/me/subscription'), get('/v1/users/me/blocks'), serverSettings()]);
       if (left) return;
       set({ me });
-      box.replaceChildren(profile(me), devices(sessions), platforms(me, all), record(punishments, subscription), data());
+      box.replaceChildren(profile(me), devices(sessions), platforms(me, all), record(punishments, subscription), blocked(blocks), data());
     } catch (error) {
       if (!left) box.replaceChildren(failure(error, load));
     }

@@ -1,19 +1,22 @@
 // A chat: messages, the line to write in, who is here; the list of chats beside it where there is room.
 // What it shows is held by room.js. In a direct chat the matcher's bar stands above (view_match.js).
-import { avatar, badge, busy, clockTime, count, dayName, empty, h, icon, say, spinner, toast } from './dom.js';
+import { avatar, badge, busy, clockTime, count, dayName, empty, h, icon, keyed, say, spinner, toast } from './dom.js';
 import { fits } from './keys.js';
 import { idBefore, openRoom } from './room.js';
 import { on, state } from './store.js';
 import { settingsDialog, fingerprintDialog } from './chat_dialogs.js';
 import { personDialog } from './person_dialog.js';
 import { chatList } from './view_lobby.js';
+import { listing } from './listing.js';
 import { meetBar } from './meet_bar.js';
 
 const GROUP_MS = 5 * 60_000; // messages of one person closer than this stand together
 const NEAR = 120; // px from an end that count as there
+const drafts = new Map(); // what was begun to be written, by person and chat
 
 export function show(place, id) {
   const room = openRoom(Number(id));
+  const draftName = `${state.me.id} ${id}`;
   const side = h('aside.chat-side', { 'aria-label': 'Chats' });
   const title = h('h1.clip', 'Chat');
   const about = h('p.chat-about.clip');
@@ -44,54 +47,66 @@ export function show(place, id) {
 
   // ---- messages ----
 
-  function messageNode(m, before) {
+  function messageNode(m, joined) {
     if (m.type === 'system') return h('li.system', { 'data-id': m.id }, h('span', m.text), h('time', { datetime: m.timestamp }, clockTime(m.timestamp)));
     const mine = m.sender?.id === state.me.id;
-    const joined = before && before.type === 'user' && before.sender?.id === m.sender?.id && new Date(m.timestamp) - new Date(before.timestamp) < GROUP_MS;
     const who = h('button.who', { type: 'button', onclick: () => m.sender && personDialog(room, m.sender) }, m.sender?.username ?? 'Deleted account', badge(m.permission_level));
     return h(`li.message${mine ? '.mine' : ''}${joined ? '.joined' : ''}`, { 'data-id': m.id },
       joined || mine ? h('span.avatar-space') : avatar(m.sender),
       h('div.message-in', joined || mine ? h('span.unseen', `${mine ? 'You' : m.sender?.username}: `) : who,
         h('div.bubble', h('p', m.text), h('time', { datetime: m.timestamp }, clockTime(m.timestamp))),
-        (mine || mayModerate()) && h('button.remove', { type: 'button', 'aria-label': 'Delete this message', onclick: (e) => busy(e.currentTarget, () => room.remove([m.id])) }, icon('close'))));
+        (mine || room.mayModerate()) && h('button.remove', { type: 'button', 'aria-label': 'Delete this message', onclick: (e) => busy(e.currentTarget, () => room.remove([m.id])) }, icon('close'))));
   }
   function sendingNode(s) {
     return h('li.message.mine.sending', h('span.avatar-space'), h('div.message-in', h('div.bubble', h('p', s.text), h('span.sending-state', s.failed ?? (state.link === 'up' ? 'sending' : 'waiting'))),
       s.failed && h('span.retry', h('button.link', { type: 'button', onclick: () => room.again(s.client_id) }, 'Try again'), h('button.link', { type: 'button', onclick: () => room.discard(s.client_id) }, 'Discard'))));
   }
-  const mayModerate = () => room.chat && room.chat.visibility !== 'direct' && (room.chat.owner?.id === state.me.id || state.me.permission_level >= 2 || (state.me.permission_level >= 1 && room.chat.visibility !== 'private'));
 
-  // What cannot be read is one line, however many messages it is.
+  // What stands in the list: a key each, which changes when the line would look otherwise, and what makes it.
   function rows() {
     const out = [];
+    const seen = seenBy();
     let before = null;
     let sealed = 0;
     for (const m of room.messages) {
-      if (m.text === null) {
-        if (!sealed++) out.push(h('li.sealed', icon('lock'), h('span', 'Earlier messages cannot be read here')));
+      if (m.text === null) { // what cannot be read is one line, however many messages it is
+        if (!sealed++) out.push([`sealed ${m.id}`, () => h('li.sealed', icon('lock'), h('span', 'Earlier messages cannot be read here'))]);
         continue;
       }
       sealed = 0;
       if (!before || dayName(before.timestamp) !== dayName(m.timestamp)) {
-        out.push(h('li.day', h('span', dayName(m.timestamp))));
+        out.push([`day ${m.id} ${dayName(m.timestamp)}`, () => h('li.day', h('span', dayName(m.timestamp)))]);
         before = null;
       }
-      out.push(messageNode(m, before));
+      const joined = before?.type === 'user' && before.sender?.id === m.sender?.id && new Date(m.timestamp) - new Date(before.timestamp) < GROUP_MS;
+      out.push([`${m.id} ${joined} ${room.mayModerate()}`, () => messageNode(m, joined)]);
+      if (m.id === seen?.id) out.push([`reads ${m.id} ${seen.names}`, () => h('li.reads', `Seen by ${seen.names}`)]);
       before = m;
     }
-    return [...out, ...room.sending.map(sendingNode)];
+    for (const s of room.sending) out.push([`${s.client_id} ${s.failed} ${state.link}`, () => sendingNode(s)]);
+    return out;
+  }
+  // Who has read the newest of one's own messages.
+  function seenBy() {
+    const last = room.messages.findLast((m) => m.type === 'user' && m.sender?.id === state.me.id);
+    const seen = last ? [...room.reads].filter(([user, at]) => user !== state.me.id && !idBefore(at, last.id)).map(([user]) => room.nameOf(user)) : [];
+    return seen.length > 0 && { id: last.id, names: `${seen.slice(0, 3).join(', ')}${seen.length > 3 ? ` and ${seen.length - 3} more` : ''}` };
   }
 
+  const fillList = keyed(list);
   function drawMessages() {
     if (!room.joined && !room.messages.length && !room.sending.length) return;
-    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+    // What one reads stays where it is, whatever comes above or below.
+    const kept = !atEnd && [...list.querySelectorAll('[data-id]')].find((li) => li.offsetTop + li.offsetHeight > scroller.scrollTop);
+    const from = kept && kept.offsetTop - scroller.scrollTop;
+    const { id } = kept?.dataset ?? {};
     scroller.querySelector('.loading')?.remove();
     scroller.querySelector('.empty')?.remove();
-    list.replaceChildren(...rows());
+    fillList(rows());
     if (!room.messages.length && !room.sending.length) scroller.append(empty('Nothing said yet', 'What is written here is encrypted on your device. Begin.'));
-    drawReads();
+    const now = id && list.querySelector(`[data-id="${id}"]`);
     if (atEnd) toEnd();
-    else scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    else if (now) scroller.scrollTop = now.offsetTop - from;
     announce();
   }
   function announce() {
@@ -121,14 +136,6 @@ export function show(place, id) {
     newer.hidden = true;
     if (document.visibilityState === 'visible') room.tellRead();
   };
-  function drawReads() {
-    list.querySelector('.reads')?.remove();
-    const last = room.messages.findLast((m) => m.type === 'user' && m.sender?.id === state.me.id);
-    if (!last) return;
-    const seen = [...room.reads].filter(([user, at]) => user !== state.me.id && !idBefore(at, last.id)).map(([user]) => room.nameOf(user));
-    if (seen.length) list.append(h('li.reads', `Seen by ${seen.slice(0, 3).join(', ')}${seen.length > 3 ? ` and ${seen.length - 3} more` : ''}`));
-  }
-
   // ---- the rest ----
 
   function drawHead() {
@@ -144,13 +151,22 @@ export function show(place, id) {
     input.placeholder = `Message ${peer || c.name}`;
     more.hidden = direct;
   }
+  const here = h('h2');
+  const hereList = h('ul');
+  const fillPeople = keyed(hereList);
+  let crowd; // the list of members, where there are too many to be told of each
+  people.append(h('div.people-head', here, h('button.plain', { type: 'button', 'aria-label': 'Close', onclick: togglePeople }, icon('close'))), hereList);
   function drawPeople() {
     const users = room.users();
-    const here = room.crowded ? room.online : users.length;
-    peopleButton.replaceChildren(icon('people'), h('span', String(here)));
-    people.replaceChildren(h('div.people-head', h('h2', count(here, 'person here', 'people here')), h('button.plain', { type: 'button', 'aria-label': 'Close', onclick: togglePeople }, icon('close'))),
-      room.crowded ? h('p.hint', 'Too many to list.') : h('ul', users.map((u) => h('li', h('button.person', { type: 'button', onclick: () => personDialog(room, u) }, avatar(u), h('span.clip', u.username, u.id === state.me.id ? ' (you)' : ''), badge(u.permission_level))))));
+    const online = room.crowded ? room.online : users.length;
+    peopleButton.replaceChildren(icon('people'), h('span', String(online)));
+    here.textContent = count(online, 'person here', 'people here');
+    if (room.crowded) crowd ??= listing(`/v1/portal/chats/${room.id}/members`, 'members', (m) => h('li', personButton(m.user))).node;
+    else if (crowd) crowd = crowd.remove();
+    fillPeople(room.crowded ? [] : users.map((u) => [`${u.id} ${u.username} ${u.permission_level}`, () => h('li', personButton(u))]));
+    if (crowd && !crowd.isConnected) people.append(crowd);
   }
+  const personButton = (u) => h('button.person', { type: 'button', onclick: () => room.chat && personDialog(room, u) }, avatar(u), h('span.clip', u.username, u.id === state.me.id ? ' (you)' : ''), badge(u.permission_level));
   function drawTyping() {
     const names = [...room.typing.keys()].map((userId) => room.nameOf(userId));
     typing.textContent = !names.length ? '' : names.length < 3 ? `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} typing…` : 'Several people are typing…';
@@ -207,6 +223,7 @@ export function show(place, id) {
   }
   input.addEventListener('input', () => {
     grow();
+    drawWriter();
     room.tellTyping(input.value.trim() !== '');
   });
   input.addEventListener('keydown', (e) => {
@@ -220,7 +237,7 @@ export function show(place, id) {
   const resized = new ResizeObserver(() => atEnd && toEnd());
   resized.observe(scroller);
 
-  const draws = { messages: [drawMessages], chat: [drawHead, drawPeople, drawMessages], people: [drawPeople, drawHead], typing: [drawTyping], reads: [drawReads], key: [drawWriter], muted: [drawWriter], out: [drawOut] };
+  const draws = { messages: [drawMessages], chat: [drawHead, drawPeople, drawMessages], people: [drawPeople, drawHead], typing: [drawTyping], reads: [drawMessages], key: [drawWriter], muted: [drawWriter], out: [drawOut] };
   const bars = meetBar(bar, room);
   const ends = [
     room.on((what) => (draws[what] ?? []).forEach((draw) => draw())),
@@ -232,5 +249,12 @@ export function show(place, id) {
     () => clearTimeout(lifts),
     room.close,
   ];
-  return () => ends.forEach((end) => end());
+  input.value = drafts.get(draftName) ?? '';
+  grow();
+  if (room.joined) for (const what of ['chat', 'people', 'key', 'muted']) draws[what].forEach((draw) => draw()); // it was still sending
+  return () => {
+    if (input.value) drafts.set(draftName, input.value);
+    else drafts.delete(draftName);
+    ends.forEach((end) => end());
+  };
 }

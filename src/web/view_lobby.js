@@ -1,7 +1,7 @@
 // The lobby: one's own chats, official and public ones, a search; readable signed out. The list stands
 // beside an open chat too (view_chat.js).
 import { get, openGet, post, query } from './api.js';
-import { avatar, count, dialog, empty, failure, field, form, h, icon, skeleton } from './dom.js';
+import { avatar, count, dialog, empty, failure, field, form, h, icon, skeleton, valueOf } from './dom.js';
 import { go } from './go.js';
 import { listen } from './socket.js';
 import { on, set, state } from './store.js';
@@ -79,18 +79,11 @@ function create() {
     const name = field('Name', h('input', { maxlength: '64', autocomplete: 'off' }));
     const about = field('Description', h('textarea', { maxlength: '500', rows: '3' }), 'What it is about. May stay empty.');
     const slug = field('Address', h('input', { maxlength: '32', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', placeholder: 'night-owls' }), 'Makes the chat public at /c/…; left empty, it is private and people come by invite.');
-    const value = (f) => f.querySelector('input, textarea').value.trim();
     return form(async () => {
-      for (const f of [name, about, slug]) f.fail('');
-      try {
-        const chat = await post('/v1/portal/chats', { name: value(name), description: value(about), slug: value(slug) || null });
-        close();
-        go(hrefOf(chat));
-      } catch (error) {
-        const place = error.code === 'ERR_SLUG_TAKEN' ? slug : { name, description: about, slug }[error.body.field] ?? name;
-        place.fail(error.message);
-      }
-    }, name, about, slug, h('div.actions', h('button.button.primary', 'Create chat')));
+      const chat = await post('/v1/portal/chats', { name: valueOf(name), description: valueOf(about), slug: valueOf(slug) || null });
+      close();
+      go(hrefOf(chat));
+    }, { name, description: about, slug }, name, about, slug, h('div.actions', h('button.button.primary', 'Create chat')));
   });
 }
 

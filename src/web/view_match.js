@@ -62,12 +62,13 @@ export function show(place) {
 
   function draw() {
     const now = state.match?.state;
-    if (!now || now === drawn) return;
-    if (drawn === 'searching' && now === 'matched') {
+    const looks = `${now} ${now === 'searching' ? state.match.interests : ''}`;
+    if (!now || looks === drawn) return;
+    if (drawn?.startsWith('searching') && now === 'matched') {
       go(`/#/chat/${state.match.chat.chat.id}`);
       return;
     }
-    drawn = now;
+    drawn = looks;
     clearInterval(timer);
     box.replaceChildren(...{ idle: choosing, searching: waiting, matched }[now]().filter(Boolean));
   }

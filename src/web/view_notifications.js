@@ -12,7 +12,8 @@ export function show(place) {
     await post('/v1/notifications/read-all');
     await load();
   });
-  place.append(h('div.page', h('div.page-head', h('h1', 'Notifications'), all), box));
+  all.hidden = true;
+  place.append(h('div.page', h('div.page-head', h('h1', 'Notices'), all), box));
   let items = [];
   let total = 0;
 

@@ -3,18 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../server/harness.js';
-import { shot, startWeb } from './browser.js';
+import { bubble, reads, say, shot, startWeb } from './browser.js';
 
 let web;
 let alice;
 let bob;
 let carol;
-const say = async (page, text) => {
-  await page.getByRole('textbox', { name: 'Message' }).fill(text);
-  await page.keyboard.press('Enter');
-};
-const bubble = (page, text) => page.locator('.bubble p', { hasText: text });
-const reads = (page, text) => bubble(page, text).first().waitFor();
 
 before(async () => {
   web = await startWeb();

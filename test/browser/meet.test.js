@@ -1,28 +1,21 @@
 // Two browsers meet through the matcher: they talk, one reloads within the grace, the other leaves.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { shot, startWeb } from './browser.js';
+import { reads, say, shot, startWeb } from './browser.js';
 
 let web;
 let ada;
 let ben;
-const say = async (page, text) => {
-  await page.getByRole('textbox', { name: 'Message' }).fill(text);
-  await page.keyboard.press('Enter');
-};
-const reads = (page, text) => page.locator('.bubble p', { hasText: text }).first().waitFor();
 const bar = (page) => page.getByRole('group', { name: 'Your match' });
 
 before(async () => {
   web = await startWeb();
-  [ada, ben] = [await web.visit(), await web.visit({ width: 390, height: 844, dark: true })];
-  await web.signIn(ada, { name: 'ada' });
-  await web.signIn(ben, { name: 'ben' });
+  [ada, ben] = [await web.person({ name: 'ada' }), await web.person({ name: 'ben', width: 390, height: 844, dark: true })];
 });
 after(() => web.stop());
 
 test('interests are chosen, at most three of them', async () => {
-  await ada.getByRole('link', { name: 'Meet' }).click();
+  await ada.getByRole('link', { name: 'Meet', exact: true }).click();
   await ada.getByRole('button', { name: 'music' }).click();
   await ada.getByLabel('Add your own').fill('No!');
   await ada.getByRole('button', { name: 'Add' }).click();

@@ -3,25 +3,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../server/harness.js';
-import { shot, startWeb } from './browser.js';
+import { bubble, reads, say, shot, startWeb } from './browser.js';
 
 let web;
 let olga;
 let paul;
-let paulsId;
-const say = async (page, text) => {
-  await page.getByRole('textbox', { name: 'Message' }).fill(text);
-  await page.keyboard.press('Enter');
-};
-const bubble = (page, text) => page.locator('.bubble p', { hasText: text });
-const reads = (page, text) => bubble(page, text).first().waitFor();
 
 before(async () => {
   web = await startWeb({ MESSAGE_RATE: '0', MESSAGE_RATE_CHAT: '0' });
-  [olga, paul] = [await web.visit(), await web.visit({ width: 390, height: 844 })];
-  await web.signIn(olga, { name: 'olga', level: 'owner' });
-  paulsId = (await web.signIn(paul, { name: 'paul' })).platformId;
-  await olga.reload();
+  [olga, paul] = [await web.person({ name: 'olga', level: 'owner' }), await web.person({ name: 'paul', width: 390, height: 844 })];
 });
 after(() => web.stop());
 
@@ -86,7 +76,7 @@ test('notifications arrive, count, and are read', async () => {
   await paul.goto('/#/notifications');
   await paul.getByText(/Welcome/).first().waitFor();
   await olga.goto('/#/admin/notices');
-  const card = olga.locator('section', { hasText: 'Notify every account' });
+  const card = olga.locator('section', { hasText: 'Notify every account, or some' });
   await card.getByLabel('Title').fill('Tea at five');
   await card.getByLabel('Text').fill('All are welcome.');
   await card.getByRole('button', { name: 'Send' }).click();
@@ -106,7 +96,7 @@ test('the account: a taken name, devices, another session ended', async () => {
   await other.getByLabel('Your username').fill('paul');
   await other.keyboard.press('Enter');
   await other.getByRole('button', { name: 'Discord' }).click();
-  await other.getByLabel('Code', { exact: true }).fill(await web.portal.fetchCode('discord', paulsId));
+  await other.getByLabel('Code', { exact: true }).fill(await web.portal.fetchCode('discord', paul.user.platform_user_id));
   await other.getByRole('heading', { name: 'Hello, paul' }).waitFor();
   await shot(other, 'lobby-desktop-dark');
   await paul.reload();
@@ -147,14 +137,16 @@ test('administration: people and chats', async () => {
   await olga.getByText('Granted.').waitFor();
   await record.getByLabel('Permission').selectOption('1');
   await record.getByRole('button', { name: 'Set' }).click();
+  await olga.getByRole('button', { name: 'Change', exact: true }).click();
   await olga.getByText('Saved.').waitFor();
   await shot(olga, 'admin-person');
   await olga.keyboard.press('Escape');
   await olga.getByRole('link', { name: 'Chats' }).last().click();
   await olga.getByRole('button', { name: 'New official chat' }).click();
-  await olga.getByLabel('Name').fill('Town square');
-  await olga.getByLabel(/^Address/).fill('town-square');
-  await olga.getByRole('button', { name: 'Create', exact: true }).click();
+  const dialog = olga.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('Town square');
+  await dialog.getByLabel(/^Address/).fill('town-square');
+  await dialog.getByRole('button', { name: 'Create', exact: true }).click();
   await olga.locator('.rows', { hasText: 'Town square' }).waitFor();
   await olga.getByRole('link', { name: 'Audit log' }).click();
   await olga.locator('.rows > li').first().waitFor();
