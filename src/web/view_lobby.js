@@ -87,12 +87,32 @@ function create() {
   });
 }
 
+// What is announced now, until this browser was told that it is read.
+async function announced(box) {
+  const read = new Set((localStorage.getItem('announced') ?? '').split(' '));
+  const { announcements } = await openGet('/v1/announcements');
+  box.replaceChildren(...announcements.filter((a) => !read.has(String(a.id))).map((a) => {
+    const node = h(`div.notice.${a.type}`, h('div.grow', h('strong', a.title), a.body && h('p', a.body)), h('button.plain', {
+      type: 'button', 'aria-label': `Close: ${a.title}`,
+      onclick: () => {
+        localStorage.setItem('announced', [...read.add(String(a.id))].slice(-50).join(' ').trim());
+        node.remove();
+      },
+    }, icon('close')));
+    return node;
+  }));
+}
+
 export function show(place) {
   const list = h('div.lobby-list');
+  const news = h('div.notices', { role: 'region', 'aria-label': 'Announcements' });
   const meet = h('a.meet-card', { href: state.me ? '/#/meet' : '/auth' }, h('span.meet-rings', { 'aria-hidden': 'true' }, h('i'), h('i')), h('span.meet-text', h('strong', 'Meet someone new'), h('span', 'Name what you like to talk about, and be put together with someone who does too.')));
-  place.append(h('div.lobby', h('div.lobby-head', h('h1', state.me ? `Hello, ${state.me.username}` : 'Come in'), h('p', state.me ? 'Pick a chat, or meet someone.' : 'Look around. To talk, sign in with a code: no password, no form.')), meet, list));
+  place.append(h('div.lobby', h('div.lobby-head', h('h1', state.me ? `Hello, ${state.me.username}` : 'Come in'), h('p', state.me ? 'Pick a chat, or meet someone.' : 'Look around. To talk, sign in with a code: no password, no form.')), news, meet, list));
+  const look = () => announced(news).catch(() => {}); // the page is of use without
+  look();
   const figures = h('p.figures');
   place.firstChild.append(figures);
   openGet('/v1/statistics/users').then((s) => (figures.textContent = `${count(s.online_count, 'person', 'people')} online · ${count(s.total_count, 'account')}`), () => {});
-  return chatList(list);
+  const ends = [chatList(list), listen('announcement:new', look)];
+  return () => ends.forEach((end) => end());
 }

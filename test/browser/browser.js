@@ -11,7 +11,7 @@
 // SHOTS=dir: `shot(page, name)` keeps a picture there.
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
-import { randomAddress, randomPlatformId, startPortal } from '../server/harness.js';
+import { randomAddress, randomPlatformId, startPortal, until } from '../server/harness.js';
 
 const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
@@ -84,8 +84,10 @@ export async function shot(page, name) {
 
 // What people do in a chat.
 export async function say(page, text) {
-  await page.getByRole('textbox', { name: 'Message' }).fill(text);
-  await page.keyboard.press('Enter');
+  await until(async () => (await page.locator('dialog').count()) === 0, 'no dialog, which would take the keys');
+  const box = page.getByRole('textbox', { name: 'Message' });
+  await box.fill(text);
+  await box.press('Enter');
 }
 export const bubble = (page, text) => page.locator('.bubble p', { hasText: text });
 export const reads = (page, text) => bubble(page, text).first().waitFor();
