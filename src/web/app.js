@@ -4,7 +4,7 @@
 //
 // To add a view: a module that exports show(place, parameter) and gives back what ends it; a row in `pages`.
 import { get, onSignedOut } from './api.js';
-import { avatar, failure, h, icon, logo, toast } from './dom.js';
+import { avatar, failure, h, icon, keyed, logo, toast } from './dom.js';
 import { signedIn, signedOut } from './session.js';
 import { listen } from './socket.js';
 import { on, set, state } from './store.js';
@@ -60,16 +60,21 @@ function sections() {
   return list;
 }
 function link([href, name, text, picture]) {
-  const unread = name === 'notifications' && state.unread > 0;
-  const inside = name === 'account' ? avatar(state.me, 'small') : icon(picture);
-  return h('a.section', { href, 'aria-current': page?.name === name ? 'page' : page?.name === 'chat' && name === 'lobby' && 'true' }, h('span.section-icon', inside, unread && h('span.dot', { 'aria-hidden': 'true' }, String(Math.min(state.unread, 99)))), h('span.section-text', text), unread && h('span.unseen', `, ${state.unread} unread`));
+  const unread = name === 'notifications' ? state.unread : 0;
+  const current = page?.name === name ? 'page' : page?.name === 'chat' && name === 'lobby' && 'true';
+  const me = name === 'account' && `${state.me.username} ${state.me.avatar_url}`;
+  return [`${name} ${current} ${unread} ${me}`, () => h('a.section', { href, 'aria-current': current },
+    h('span.section-icon', me ? avatar(state.me, 'small') : icon(picture), unread > 0 && h('span.dot', { 'aria-hidden': 'true' }, String(Math.min(unread, 99)))), h('span.section-text', text), unread > 0 && h('span.unseen', `, ${unread} unread`))];
 }
+const nav = h('nav.sections', { 'aria-label': 'Sections' });
+const tabs = document.getElementById('tabs');
+const signIn = h('a.button.primary', { href: '/auth' }, 'Sign in');
+document.getElementById('header').append(h('a.brand', { href: '/' }, logo(), 'Portal'), nav, signIn);
+const fills = [nav, tabs].map(keyed);
 function drawHeader() {
-  const links = state.me ? sections().map(link) : [];
-  document.getElementById('header').replaceChildren(
-    h('a.brand', { href: '/' }, logo(), 'Portal'),
-    state.me ? h('nav.sections', { 'aria-label': 'Sections' }, links) : page?.name !== 'auth' ? h('a.button.primary', { href: '/auth' }, 'Sign in') : '');
-  document.getElementById('tabs').replaceChildren(...(state.me ? sections().map(link) : []));
+  for (const fill of fills) fill(state.me ? sections().map(link) : []);
+  nav.hidden = tabs.hidden = !state.me;
+  signIn.hidden = state.me || page?.name === 'auth';
 }
 
 function drawStatus() {

@@ -115,7 +115,9 @@ export const badge = (level) => (level > 0 ? h(`span.badge.level${level}`, level
 
 export const spinner = (label = 'Loading') => h('div.loading', { role: 'status' }, h('span.ring'), h('span.unseen', label));
 export const skeleton = (rows = 5) => h('div.skeletons', { role: 'status' }, h('span.unseen', 'Loading'), Array.from({ length: rows }, () => h('div.skeleton')));
-export const empty = (title, text, ...actions) => h('div.empty', logo(), h('h2', title), text && h('p', text), actions.length ? h('div.actions', actions) : null);
+const emptyUnder = (heading) => (title, text, ...actions) => h('div.empty', logo(), h(heading, title), text && h('p', text), actions.length ? h('div.actions', actions) : null);
+export const empty = emptyUnder('h2');
+export const emptyPage = emptyUnder('h1'); // where it is all there is
 export const failure = (error, again) =>
   h('div.empty.failed', { role: 'alert' }, h('h2', 'That did not work'), h('p', error.message), again && h('div.actions', h('button.button', { type: 'button', onclick: again }, 'Try again')));
 

@@ -1,6 +1,6 @@
 // A chat: messages, the line to write in, who is here; the list of chats beside it where there is room.
 // What it shows is held by room.js. In a direct chat the matcher's bar stands above (view_match.js).
-import { avatar, badge, busy, clockTime, count, dayName, empty, h, icon, keyed, say, spinner, toast } from './dom.js';
+import { avatar, badge, busy, clockTime, count, dayName, empty, emptyPage, h, icon, keyed, say, spinner, toast } from './dom.js';
 import { fits } from './keys.js';
 import { idBefore, openRoom } from './room.js';
 import { on, state } from './store.js';
@@ -160,6 +160,7 @@ export function show(place, id) {
     const users = room.users();
     const online = room.crowded ? room.online : users.length;
     peopleButton.replaceChildren(icon('people'), h('span', String(online)));
+    peopleButton.setAttribute('aria-label', `Who is here: ${online}`);
     here.textContent = count(online, 'person here', 'people here');
     if (room.crowded) crowd ??= listing(`/v1/portal/chats/${room.id}/members`, 'members', (m) => h('li', personButton(m.user))).node;
     else if (crowd) crowd = crowd.remove();
@@ -188,7 +189,7 @@ export function show(place, id) {
     if (!room.out) return;
     scroller.querySelector('.loading')?.remove();
     if (!room.chat) {
-      chat.replaceChildren(h('div.narrow', empty('Not open to you', room.out, h('a.button.primary', { href: '/' }, 'To the chats'))));
+      chat.replaceChildren(h('div.narrow', emptyPage('Not open to you', room.out, h('a.button.primary', { href: '/' }, 'To the chats'))));
       return;
     }
     say(room.out);
