@@ -1,12 +1,21 @@
 #!/bin/sh
 # Generates web.c and web.h in the directory $1 from the files of the web client that follow: each is
 # embedded by the assembler as it is and compressed. @VERSION@ in a page becomes a hash of all of
-# them, which stands in the paths of what pages load, so that browsers may keep it for ever.
+# them, which stands in the paths of what pages load, so that browsers may keep it for ever. @MODULES@
+# becomes a line for each module, so that a browser asks for all of them at once.
 set -eu
 out=$1
 shift
 version=$(cat "$@" | sha256sum | cut -c 1-12)
 mkdir -p "$out/web"
+
+modules=
+for f in "$@"; do
+  case $f in
+  *nacl*) ;; # a classic script
+  *.js) modules="$modules<link rel=\"modulepreload\" href=\"/web/$version/$(basename "$f")\">\\n" ;;
+  esac
+done
 
 type_of() {
   case $1 in
@@ -50,7 +59,7 @@ END
     name=$(basename "$f")
     type=$(type_of "$name")
     symbol=web_$(printf '%s' "$name" | tr -c 'A-Za-z0-9' '_')
-    sed "s/@VERSION@/$version/g" "$f" >"$out/web/$name"
+    sed "s/@VERSION@/$version/g; s|@MODULES@|${modules%??}|" "$f" >"$out/web/$name"
     gzip -9nc "$out/web/$name" >"$out/web/$name.gz"
     embed "$symbol" "$out/web/$name"
     embed "${symbol}_gz" "$out/web/$name.gz"

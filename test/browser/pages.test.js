@@ -1,5 +1,5 @@
 // The other pages: a private chat and its invites, settings, history, notifications, the account, the
-// administration; by keyboard, and what is shown when nothing goes.
+// what is shown when nothing goes.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../server/harness.js';
@@ -105,66 +105,6 @@ test('the account: a taken name, devices, another session ended', async () => {
   await paul.getByText('This device').waitFor();
   await shot(paul, 'account-phone');
   await other.context().close();
-});
-
-test('administration: a bot is registered, its key shown once, a new one made, disabled', async () => {
-  await olga.goto('/#/admin');
-  await olga.getByRole('button', { name: 'Register a bot' }).click();
-  await olga.getByRole('dialog').getByLabel('Name').fill('Helper');
-  await olga.getByRole('dialog').getByRole('button', { name: 'Register' }).click();
-  const key = await olga.locator('.secret code').innerText();
-  assert.equal((await web.portal.get('/v1/bot/me', { key })).body.name, 'Helper');
-  await olga.getByRole('button', { name: 'I have kept it' }).click();
-  const row = olga.locator('.rows > li', { hasText: 'Helper' });
-  await row.getByRole('button', { name: 'New key' }).click();
-  await olga.getByRole('button', { name: 'Make a new key' }).click();
-  const fresh = await olga.locator('.secret code').innerText();
-  await olga.getByRole('button', { name: 'I have kept it' }).click();
-  assert.equal((await web.portal.get('/v1/bot/me', { key })).status, 401);
-  assert.equal((await web.portal.get('/v1/bot/me', { key: fresh })).status, 200);
-  await row.getByRole('button', { name: 'Disable' }).click();
-  await row.getByText('disabled').waitFor();
-  assert.equal((await web.portal.get('/v1/bot/me', { key: fresh })).status, 401);
-  await shot(olga, 'admin-bots');
-});
-
-test('administration: people and chats', async () => {
-  await olga.getByRole('link', { name: 'People' }).click();
-  await olga.getByLabel('Search people by name or number').fill('pau');
-  await olga.locator('.rows > li', { hasText: 'paul' }).getByRole('button', { name: 'Open' }).click();
-  const record = olga.getByRole('dialog', { name: 'paul' });
-  await record.getByRole('button', { name: 'Grant' }).click();
-  await olga.getByText('Granted.').waitFor();
-  await record.getByLabel('Permission').selectOption('1');
-  await record.getByRole('button', { name: 'Set' }).click();
-  await olga.getByRole('button', { name: 'Change', exact: true }).click();
-  await olga.getByText('Saved.').waitFor();
-  await shot(olga, 'admin-person');
-  await olga.keyboard.press('Escape');
-  await olga.getByRole('link', { name: 'Chats' }).last().click();
-  await olga.getByRole('button', { name: 'New official chat' }).click();
-  const dialog = olga.getByRole('dialog');
-  await dialog.getByLabel('Name').fill('Town square');
-  await dialog.getByLabel(/^Address/).fill('town-square');
-  await dialog.getByRole('button', { name: 'Create', exact: true }).click();
-  await olga.locator('.rows', { hasText: 'Town square' }).waitFor();
-  await olga.getByRole('link', { name: 'Audit log' }).click();
-  await olga.locator('.rows > li').first().waitFor();
-});
-
-test('by keyboard alone: skip link, into a chat, say something', async () => {
-  await paul.goto('/');
-  await paul.getByRole('link', { name: /Town square/ }).waitFor();
-  await shot(paul, 'lobby-phone');
-  await paul.keyboard.press('Tab');
-  for (let i = 0; i < 30 && !(await paul.evaluate(() => document.activeElement.textContent.includes('Town square'))); i++) await paul.keyboard.press('Tab');
-  await paul.keyboard.press('Enter');
-  await paul.getByRole('heading', { name: 'Town square', level: 1 }).waitFor();
-  const box = paul.getByRole('textbox', { name: 'Message' });
-  for (let i = 0; i < 30 && !(await box.evaluate((node) => node === document.activeElement)); i++) await paul.keyboard.press('Tab');
-  await paul.keyboard.type('typed without a mouse');
-  await paul.keyboard.press('Enter');
-  await reads(paul, 'typed without a mouse');
 });
 
 test('what cannot be loaded says so, and can be tried again', async () => {
