@@ -55,7 +55,7 @@ export function settingsDialog(room) {
         const { deleted } = await post(`${path}/messages/delete-mine`);
         toast(`${deleted} of your messages deleted.`, 'success');
       });
-      const many = field('Delete the newest messages', h('input', { type: 'number', min: '1', max: '100', value: '10' }));
+      const many = field('Delete the newest', h('input', { type: 'number', min: '1', max: '100', value: '10' }));
       const newest = room.mayModerate() && form(async () => {
         const { deleted } = await post(`${path}/messages/delete-last`, { count: Number(valueOf(many)) });
         toast(`${deleted} messages deleted, for everyone.`, 'success');
@@ -103,8 +103,7 @@ export function settingsDialog(room) {
       const rows = live.map((i) => {
         const address = `${location.origin}/c/${i.code}`;
         return h('li', h('div.grow', h('code.clip', address), h('p.hint', `${i.uses} of ${i.max_uses ?? 'any number'} used${i.expires_at ? `, until ${dateTime(i.expires_at)}` : ''}`)),
-          button('Copy', () => copy(address)),
-          button('Revoke', async () => (await post(`${path}/invites/${i.code}/delete`), again()), 'danger'));
+          h('div.actions', button('Copy', () => copy(address)), button('Revoke', async () => (await post(`${path}/invites/${i.code}/delete`), again()), 'danger')));
       });
       return h('div', make, rows.length ? h('ul.rows', rows) : empty('No live invites', 'Make one, and send its address to whom you want here.'));
     }
