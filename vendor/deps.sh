@@ -63,7 +63,7 @@ install_quietly='
   if [ -d /run/systemd/system ]; then
     for p in "$@"; do
       case $p in
-      postgresql | redis-server | nginx-light | webdis) systemctl --quiet disable "${p%-light}" || : ;;
+      postgresql | redis-server | nginx-light | haproxy | caddy | webdis) systemctl --quiet disable "${p%-light}" || : ;;
       esac
     done
   fi'
