@@ -1,7 +1,7 @@
 /* portald: start-up and shutdown, in order.
  *
  *   main -> settings -> log, secrets -> loop -> routes -> stores -> listener -> … until a signal
- *   SIGHUP, with TLS: read certificate and key again
+ *   SIGHUP: read certificate and key again, with TLS
  *   SIGTERM, SIGINT: stop accepting, let requests end (DRAIN_TIMEOUT), close; again: quit at once
  *
  * Serves from the first moment (/livez); /readyz tells when the stores are there too.
@@ -151,7 +151,9 @@ static void on_reload(int signum)
 	char why[TLS_WHY];
 
 	(void)signum;
-	if (tls_reload(why) != OK)
+	if (config.tls_cert.n == 0)
+		log_line(LOG_INFO, "there is no certificate to read again");
+	else if (tls_reload(why) != OK)
 		log_line(LOG_ERROR, "the certificate in use stays", LOG_Z("reason", why));
 }
 
@@ -200,7 +202,6 @@ static void tls_begin(void)
 
 	if (tls_setup(config.tls_cert, config.tls_key, why) != OK)
 		refuse(str_of(why));
-	loop_on_signal(SIGHUP, on_reload);
 }
 
 static void listener_begin(void)
@@ -237,6 +238,7 @@ static void start(void)
 	operations_setup();
 	loop_on_signal(SIGTERM, on_stop);
 	loop_on_signal(SIGINT, on_stop);
+	loop_on_signal(SIGHUP, on_reload);
 }
 
 static int end(void)

@@ -87,6 +87,10 @@ void ctl_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* For commands that go on until Ctrl-C (demo) and for text: prints at once to stdout. */
 void ctl_print_line(struct str line);
 
+/* health.c: where portald serves: --url, else LISTEN as seen from this machine. STR_NULL: a setting
+ * is wrong, and the command has failed. */
+struct str ctl_server(struct task *t);
+
 /* print.c: `text` is JSON. */
 void ctl_print(struct str text, bool as_json);
 /* All that was printed has arrived; else says so on stderr. */
@@ -106,6 +110,7 @@ task_fn ctl_migrate, ctl_user_list, ctl_user_show, ctl_user_promote, ctl_user_wa
 	ctl_subscription_grant, ctl_subscription_revoke, ctl_subscription_active, ctl_audit_list,
 	ctl_audit_verify, ctl_audit_export, ctl_audit_prune, ctl_notification_send,
 	ctl_announcement_create, ctl_announcement_list, ctl_announcement_delete, ctl_match_status,
-	ctl_config_check, ctl_backup, ctl_restore, ctl_top, ctl_completion, ctl_doctor, ctl_demo;
+	ctl_config_check, ctl_backup, ctl_restore, ctl_top, ctl_health, ctl_completion, ctl_doctor,
+	ctl_demo;
 
 #endif

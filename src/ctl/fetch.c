@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -130,43 +131,42 @@ static bool talk(struct fetching *f, struct str request, struct buf *answer)
 	}
 }
 
-/* Leaves the body of a 200. */
-static bool body_of(struct fetching *f, struct buf *answer)
+/* The status; leaves the body of a 200. */
+static int status_of(struct fetching *f, struct buf *answer)
 {
 	const char *end = memmem(answer->p, answer->n, "\r\n\r\n", 4);
+	struct str rest = buf_view(answer), line = str_cut(&rest, '\r');
 
-	if (!end || !str_starts(buf_view(answer), STR("HTTP/1.1 ")))
-		return fail(f, "what answers there is no web server");
-	if (!str_starts(buf_view(answer), STR("HTTP/1.1 200 "))) {
-		struct str line = buf_view(answer), rest = line;
-
-		line = str_cut(&rest, '\r');
+	if (!end || !str_starts(line, STR("HTTP/1.1 ")) || line.n < 12) {
+		fail(f, "what answers there is no web server");
+		return 0;
+	}
+	if (!str_starts(line, STR("HTTP/1.1 200 "))) {
 		*f->why = arena_printf(f->arena, "it answers " STR_FMT, STR_ARG(str_from(line, 9)));
-		return false;
+		return atoi(line.p + 9);
 	}
 	buf_drop(answer, (size_t)(end - answer->p) + 4);
-	return true;
+	return 200;
 }
 
-bool fetch(struct arena *a, struct str url, const char *path, struct buf *body, struct str *why)
+int fetch(struct arena *a, struct str url, const char *path, struct buf *body, struct str *why)
 {
 	struct fetching f = {a, -1, clock_ns() + FETCH_MS * INT64_C(1000000), why};
 	struct str host, request;
-	bool done;
-	int error;
+	int error, status = 0;
 
 	body->n = 0;
 	errno = 0;
-	done = dial_url(&f, url, &host);
-	if (done) {
+	if (dial_url(&f, url, &host)) {
 		request = arena_printf(a,
 			"GET %s HTTP/1.1\r\nHost: " STR_FMT "\r\nConnection: close\r\n\r\n", path,
 			STR_ARG(host));
-		done = talk(&f, request, body) && body_of(&f, body);
+		if (talk(&f, request, body))
+			status = status_of(&f, body);
 	}
 	error = errno;
 	if (f.fd >= 0)
 		close(f.fd);
 	errno = error;
-	return done;
+	return status;
 }

@@ -45,7 +45,7 @@ static bool look(struct top *f)
 	arena_release(&f->lap);
 	arena_init(&f->lap);
 	f->why = STR_NULL;
-	got = fetch(&f->lap, f->url, "/metrics", &next.text, &f->why);
+	got = fetch(&f->lap, f->url, "/metrics", &next.text, &f->why) == 200;
 	if (got && !figures_label(&next, "build_info", "version").p)
 		f->why = STR("what answers there is not Portal");
 	if (!got || f->why.p) {
@@ -165,44 +165,21 @@ static void once(struct task *t, struct top *f)
 	}
 }
 
-/* Where LISTEN says that portald serves, as seen from this machine. */
-static struct str url_of_listen(struct arena *a)
-{
-	struct str at = config.listen;
-
-	if (str_starts(at, STR("unix:")))
-		return at;
-	if (str_starts(at, STR("0.0.0.0:")))
-		return arena_printf(a, "http://127.0.0.1:" STR_FMT, STR_ARG(str_from(at, 8)));
-	if (str_starts(at, STR("[::]:")))
-		return arena_printf(a, "http://[::1]:" STR_FMT, STR_ARG(str_from(at, 5)));
-	return arena_printf(a, "http://" STR_FMT, STR_ARG(at));
-}
-
-static const char *environment(const char *name)
-{
-	return getenv(name);
-}
-
 void ctl_top(struct task *t)
 {
 	struct top *f = task_frame_make(t, sizeof(*f));
-	struct buf why = {0};
 
 	task_deadline(t, 0);
 	arena_init(&f->lap);
 	arena_defer(task_arena(t), top_free, f);
-	f->url = ctl_str("--url");
-	if (!f->url.p && config_load(environment, &why) == OK)
-		f->url = url_of_listen(task_arena(t));
+	f->url = ctl_server(t);
 	if (!f->url.p)
-		ctl_fail(t, STR_FMT, STR_ARG(buf_view(&why)));
-	else if (ctl_has("--once") || ctl_is_json() || !isatty(STDOUT_FILENO) || !terminal_begin())
+		return;
+	if (ctl_has("--once") || ctl_is_json() || !isatty(STDOUT_FILENO) || !terminal_begin())
 		once(t, f);
 	else {
 		live(f);
 		terminal_end();
 		ctl_done(t);
 	}
-	buf_free(&why);
 }

@@ -129,3 +129,26 @@ test('--print-config lists every setting with help; --version; unknown options',
   assert.notEqual(bad.code, 0);
   assert.match(bad.stderr, /--frobnicate/);
 });
+
+test('portalctl health: whether the server of these settings answers, and is ready', async () => {
+  const p = await startProcess(stores);
+  const health = (args, env) => portalctl(stores, ['health', ...args], env);
+  assert.match(await health(['--url', p.url]), /livez +ok/);
+  assert.match(await health(['--ready'], { LISTEN: `127.0.0.1:${new URL(p.url).port}` }), /readyz +ok/);
+  await stopProcess(p);
+  const failed = await health(['--url', p.url]).catch((e) => e);
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /livez: Connection refused/);
+  const away = await startProcess({ databaseUrl: 'postgresql://127.0.0.1:1/none', redisUrl: stores.redisUrl }, {}, { ready: false });
+  assert.match(await health(['--url', away.url]), /livez +ok/);
+  assert.match((await health(['--ready', '--url', away.url]).catch((e) => e)).stderr, /it answers 503/);
+  await stopProcess(away);
+});
+
+test('SIGHUP without TLS: it serves on', async () => {
+  const p = await startProcess(stores);
+  p.child.kill('SIGHUP');
+  await p.logged((l) => l.message === 'there is no certificate to read again');
+  assert.equal((await send(p, 'GET', '/livez')).status, 200);
+  await stopProcess(p);
+});

@@ -175,6 +175,11 @@ test('pipelined requests and large bodies, both ways', async () => {
   assert.equal(bigger.status, 413);
 });
 
+test('portalctl health finds the port alive', async () => {
+  const said = await portalctl(stores, ['health'], { LISTEN: `127.0.0.1:${p.port}`, TLS_CERT: at('cert'), TLS_KEY: at('key') });
+  assert.match(said, /livez +ok/);
+});
+
 test('plain HTTP is told so and closed; other bytes are closed', async () => {
   const { stdout } = await run('curl', ['-sS', '-w', '%{http_code}', `http://127.0.0.1:${p.port}/livez`]);
   assert.equal(stdout, 'This port speaks https only.\n400');
