@@ -18,6 +18,7 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 PORTAL_VERSION := 0.1.0
+PORTAL_COMMIT ?= $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 COMPILER := $(if $(findstring clang,$(notdir $(CC))),clang,gcc)
 
 # ---- flags ----------------------------------------------------------------------------------
@@ -96,8 +97,9 @@ BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(B)/bench/%,$(sort $(wildcard test/
 DEPS_BUILD := build/stamp/build
 GENERATED := build/gen/version.h build/gen/schema.h build/gen/web.h
 
-.PHONY: build programs units fuzzers conformance peers loaders benchers bots deps run test unit \
-	server-test browser-test fuzz lint format docs docs-check bench bench-growth bench-quick install clean help FORCE
+.PHONY: build programs install-programs image-root image-test units fuzzers conformance peers loaders benchers bots deps \
+	run test unit server-test browser-test fuzz lint format docs docs-check bench bench-growth bench-quick install \
+	clean help FORCE
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 
@@ -223,9 +225,8 @@ $(filter $(WEB_NPM)/%,$(WEB_FILES)): build/stamp/web
 # The file changes only when the version does.
 build/gen/version.h: FORCE
 	mkdir -p $(@D)
-	commit=$$(git describe --always --dirty --tags 2>/dev/null) || commit=unknown; \
 	printf '#ifndef GEN_VERSION_H\n#define GEN_VERSION_H\n%s\n%s\n#endif\n' \
-		'#define PORTAL_VERSION "$(PORTAL_VERSION)"' "#define PORTAL_COMMIT \"$$commit\"" \
+		'#define PORTAL_VERSION "$(PORTAL_VERSION)"' '#define PORTAL_COMMIT "$(PORTAL_COMMIT)"' \
 		>$@.new; \
 	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
@@ -233,7 +234,7 @@ build/gen/version.h: FORCE
 
 # A stamp a group: nothing is asked of the package manager until the list changes.
 deps: build/stamp/build build/stamp/web build/stamp/run build/stamp/test build/stamp/npm build/stamp/bots ## install what building, running and testing need
-build/stamp/build build/stamp/run build/stamp/test build/stamp/bench: build/stamp/%: vendor/packages.txt \
+build/stamp/build build/stamp/run build/stamp/test build/stamp/bench build/stamp/image: build/stamp/%: vendor/packages.txt \
 		vendor/pinned.txt vendor/deps.sh
 	sh vendor/deps.sh $*
 	mkdir -p $(@D)
@@ -242,6 +243,7 @@ build/stamp/build build/stamp/run build/stamp/test build/stamp/bench: build/stam
 build/stamp/run: | build/stamp/build
 build/stamp/test: | build/stamp/run
 build/stamp/bench: | build/stamp/npm
+build/stamp/image: | build/stamp/run
 # From npm, what a package-lock.json names: for the web client, the tests and the bots.
 build/stamp/web: NPM_FOLDER := src/web
 build/stamp/npm: NPM_FOLDER := test
@@ -294,6 +296,9 @@ browser-test: build/stamp/npm ## tests of the web client in Chromium; TESTS='tes
 	$(SUB) VARIANT=test programs
 	$(WITH_STORES) test/dev/test.sh browser
 
+image-test: build/stamp/image ## the images of the Dockerfile, made and run without Docker (as root; debootstrap); minutes
+	exec test/dev/image.sh
+
 fuzz: build/stamp/test ## fuzzers, FUZZ_SECONDS each
 	$(SUB) VARIANT=fuzz fuzzers
 	exec test/dev/test.sh fuzz
@@ -325,19 +330,23 @@ bench-quick: build/stamp/bench ## the same in one short round
 
 # ---- install and clean ------------------------------------------------------------------------
 
-install: build ## install under DESTDIR and PREFIX (/usr/local)
+install-programs: build
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -s -m 755 $(B)/portald $(B)/portalctl $(DESTDIR)$(PREFIX)/bin
+	if ls build/lib/portal/libyyjson.so.0 >/dev/null 2>&1; then \
+		install -d $(DESTDIR)$(PREFIX)/lib/portal; \
+		install -m 644 build/lib/portal/libyyjson.so.0 $(DESTDIR)$(PREFIX)/lib/portal; \
+	fi
+install: install-programs ## install under DESTDIR and PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	$(B)/portalctl --man >$(DESTDIR)$(PREFIX)/share/man/man1/portalctl.1
 	$(B)/portald --man >$(DESTDIR)$(PREFIX)/share/man/man8/portald.8
 	$(B)/portalctl completion bash \
 		>$(DESTDIR)$(PREFIX)/share/bash-completion/completions/portalctl
-	if ls build/lib/portal/libyyjson.so.0 >/dev/null 2>&1; then \
-		install -d $(DESTDIR)$(PREFIX)/lib/portal; \
-		install -m 644 build/lib/portal/libyyjson.so.0 $(DESTDIR)$(PREFIX)/lib/portal; \
-	fi
+# All of an image (Dockerfile): the programs, and what they need from the system, in the root DESTDIR.
+image-root: install-programs
+	sh vendor/image.sh "$(DESTDIR)" "$(DESTDIR)$(PREFIX)/bin/portald" "$(DESTDIR)$(PREFIX)/bin/portalctl"
 
 clean: ## remove what was built (not .portal/, not the unpacked libraries)
 	rm -rf build/release build/release-clang build/test build/test-clang build/fuzz build/gen \

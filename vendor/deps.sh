@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the packages of one group (build, run, test, bench) that are missing, and for `build` sees to the
+# Installs the packages of one group (build, run, test, bench, image) that are missing, and for `build` sees to the
 # pinned libraries: the system's when it has them, else unpacked under build/deps without a change to
 # the system's sources or packages. Run from the root of the tree.
 set -eu
