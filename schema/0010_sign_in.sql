@@ -1,7 +1,7 @@
 -- Signing in, with less to do: what it touches needs no index, and its answer is the profile.
 
 -- A login changes a person and an identity in no column of an index. With room on its page the new
--- version stays there, and no index hears of it; the trigram index of names is a dear one.
+-- version stays there, and no index hears of it; the index of names is a dear one.
 ALTER TABLE users SET (fillfactor = 85);
 ALTER TABLE identities SET (fillfactor = 85);
 
@@ -13,13 +13,13 @@ CREATE TRIGGER users_recount AFTER UPDATE OF subscription_level, subscription_ex
     IS DISTINCT FROM (NEW.subscription_level, NEW.subscription_expires_at, NEW.deleted_at))
   EXECUTE FUNCTION count_change();
 
-DROP FUNCTION login;
-
--- Signs a person in. One transaction: the account is found or made (web codes only), the login counter
--- moves unless a restriction holds, the session is written and the oldest beyond the limit end.
+-- Signs a person in, as login() does for the program of before, which runs on until its turn comes. One
+-- transaction: the account is found or made (web codes only), the login counter moves unless a
+-- restriction holds, the session is written and the oldest beyond the limit end.
 -- outcome: 'ok', 'created', 'unknown' (a bot code of an identity without an account), 'banned',
 -- 'timeout'. in_user_days and in_admin_days: life of the session. live and gone: as sessions_live()
--- (in any order) and sessions_end() return them. The rest is the private profile, a row for each identity, in any order.
+-- (in any order) and sessions_end() return them. The rest is the private profile, a row for each
+-- identity, in any order.
 --
 -- The first update is all that most need: it finds the account, looks at restrictions and takes the
 -- row of the person, the only lock taken before others are wanted. Who waited for it sees the
@@ -27,7 +27,7 @@ DROP FUNCTION login;
 -- the second update, and the whole is tried again. created_at is read under the lock, so that the
 -- order of logins is the order of their rows. Of two first logins of an identity, the insert of one
 -- waits for the other and then goes round again.
-CREATE FUNCTION login(
+CREATE FUNCTION sign_in(
   in_platform text, in_platform_user_id text, in_username text, in_avatar text, in_web boolean,
   in_token_hash bytea, in_suffix text, in_ip text, in_agent text,
   in_max_sessions integer, in_user_days integer, in_admin_days integer)
@@ -45,7 +45,7 @@ DECLARE
   alive bigint;
 BEGIN
   LOOP
-    login.outcome := 'ok';
+    sign_in.outcome := 'ok';
     UPDATE users u SET bot_logins = CASE WHEN in_web THEN 0 ELSE u.bot_logins + 1 END,
            last_activity_at = now() FROM identities i
      WHERE i.platform = in_platform AND i.platform_user_id = in_platform_user_id AND u.id = i.user_id
@@ -59,18 +59,18 @@ BEGIN
     SELECT u.* INTO person FROM identities i JOIN users u ON u.id = i.user_id
      WHERE i.platform = in_platform AND i.platform_user_id = in_platform_user_id;
     IF FOUND THEN
-      login.outcome := user_state(person.restriction, person.restricted_until);
-      CONTINUE WHEN login.outcome = 'active'; -- it ended just now
-      login.reason := person.restriction_reason;
-      login.until := person.restricted_until;
+      sign_in.outcome := user_state(person.restriction, person.restricted_until);
+      CONTINUE WHEN sign_in.outcome = 'active'; -- it ended just now
+      sign_in.reason := person.restriction_reason;
+      sign_in.until := person.restricted_until;
       RETURN NEXT;
       RETURN;
     ELSIF NOT in_web THEN
-      login.outcome := 'unknown';
+      sign_in.outcome := 'unknown';
       RETURN NEXT;
       RETURN;
     END IF;
-    login.outcome := 'created';
+    sign_in.outcome := 'created';
     INSERT INTO users (username, last_activity_at) VALUES ('user_' || left(gen_random_uuid()::text, 8), now())
       ON CONFLICT (lower(username)) DO NOTHING RETURNING * INTO person;
     CONTINUE WHEN NOT FOUND; -- the name is taken
@@ -89,19 +89,19 @@ BEGIN
   INSERT INTO sessions AS s (token_hash, user_id, token_suffix, client_ip, user_agent, expires_at)
     VALUES (in_token_hash, person.id, in_suffix, in_ip, in_agent, clock_timestamp()
       + make_interval(days => CASE WHEN person.permission_level >= 2 THEN in_admin_days ELSE in_user_days END))
-    RETURNING s.created_at, s.expires_at INTO login.created_at, login.expires_at;
+    RETURNING s.created_at, s.expires_at INTO sign_in.created_at, sign_in.expires_at;
   SELECT string_agg(encode(s.token_hash, 'hex')
            || ' ' || (extract(epoch FROM s.created_at) * 1000000)::bigint
            || ' ' || (extract(epoch FROM s.expires_at) * 1000)::bigint, ' '), count(*)
-    INTO login.live, alive
+    INTO sign_in.live, alive
     FROM sessions s WHERE s.user_id = person.id AND s.ended_at IS NULL AND s.expires_at > now();
-  login.gone := '';
+  sign_in.gone := '';
   IF alive > in_max_sessions THEN
-    login.gone := sessions_trim(person.id, in_max_sessions);
-    login.live := sessions_live(person.id, in_max_sessions);
+    sign_in.gone := sessions_trim(person.id, in_max_sessions);
+    sign_in.live := sessions_live(person.id, in_max_sessions);
   END IF;
-  RETURN QUERY SELECT login.outcome, person.id, login.reason, login.until, login.created_at,
-      login.expires_at, login.live, login.gone, person.username, person.avatar_source,
+  RETURN QUERY SELECT sign_in.outcome, person.id, sign_in.reason, sign_in.until, sign_in.created_at,
+      sign_in.expires_at, sign_in.live, sign_in.gone, person.username, person.avatar_source,
       'active'::text, person.permission_level,
       subscription_now(person.subscription_level, person.subscription_expires_at),
       person.subscription_expires_at, person.subscription_granted_by, person.last_activity_at,

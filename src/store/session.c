@@ -1,6 +1,6 @@
 /* Signing in and ending sessions: PostgreSQL first, then Redis.
  *
- *   session_login  login() in PostgreSQL -> session_drop (evicted) and session_put in Redis
+ *   session_login  sign_in() in PostgreSQL -> session_drop (evicted) and session_put in Redis
  *   session_end…   the update is committed -> session_drop in Redis
  *
  * What is committed counts: when the step in Redis fails, the answer is the same. Redis hears of it
@@ -148,7 +148,7 @@ PG_STMT(session_open_one, OP_WRITE,
 	" registered_at, updated_at, platform, platform_user_id, platform_username,"
 	" platform_avatar_url, linked_at, last_authenticated_at,"
 	" outcome, reason, until, created_at, expires_at, live, gone"
-	" FROM login($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+	" FROM sign_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
 
 static enum err login_decode(struct task *t, const struct pg_rows *r, void *out)
 {

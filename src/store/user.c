@@ -3,7 +3,7 @@
  *
  * Results are copied into the task's arena by the decoders and end with the task.
  *
- * To add a column to the private profile: schema/ with login(), USER_COLUMNS and session_open_one
+ * To add a column to the private profile: schema/ with sign_in(), USER_COLUMNS and session_open_one
  * (store/session.c), user_decode, struct user, and its writer in api/me.c. */
 #include "store/user.h"
 
