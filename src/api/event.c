@@ -1,8 +1,8 @@
 /* Events of clients: from a packet to a task, and what a handler's answer becomes.
  *
- *   event_serve -> flood -> row -> task: event_begin -> (its turn) -> event_turn: admission ->
- * gate_fields -> row->begin reply.c -> event_answer -> sio_ack;  task ended -> event_ended -> the
- * next one's turn
+ *   event_serve -> flood -> row -> task: event_begin -> (its turn) -> event_turn -> (admission)
+ *     -> gate_fields -> row->begin
+ *   reply.c -> event_answer -> sio_ack;  task ended -> event_ended -> the next one's turn
  *
  * Lifetime: a struct request of an event lives as its task; `socket` is NULL once the socket has
  * gone. To change how events wait for each other: event_begin and event_ended. */

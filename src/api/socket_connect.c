@@ -1,7 +1,7 @@
 /* CONNECT to the namespace "/": from a visitor to a live socket.
  *
- *   socket_connect -> credential -> admitted -> rate_known (the address' handshakes) -> gate_known
- * (the session)
+ *   socket_connect -> credential -> admitted -> rate_known (the address' handshakes)
+ *   -> gate_known (the session)
  *   -> live_open (its person's channel) -> seated (still live? not too many?) -> listed -> accepted
  *
  * The person's channel is subscribed before the session is looked at for the last time, so that an
