@@ -40,13 +40,15 @@ const FLAT = 2; // so much more at the last point than at the first is flat
 const LINEAR = 1.5; // so much more than in proportion is linear
 
 // A figure: {title, unit, grows: 'flat' | 'linear', points: [[n, value], …]}. What is below `noise` counts as that; `from`: it
-// holds for that many and more; `most`: so much more is flat, instead of FLAT.
+// holds for that many and more.
+const seen = (figure) => figure.points.map(([n, v]) => [n, Math.max(v, figure.noise ?? 0.001)]);
+
 function judge(figure) {
-  const points = figure.points.filter(([n]) => n >= (figure.from ?? 0)).map(([n, v]) => [n, Math.max(v, figure.noise ?? 0)]);
+  const points = seen(figure).filter(([n]) => n >= (figure.from ?? 0));
   const [n, v] = points[0];
   const expected = points.map(([m]) => [m, figure.grows === 'flat' ? v : (v * m) / n]);
   const times = points.at(-1)[1] / v;
-  return { expected, times, met: times <= (figure.grows === 'flat' ? figure.most ?? FLAT : (LINEAR * points.at(-1)[0]) / n) };
+  return { expected, times, met: times <= (figure.grows === 'flat' ? FLAT : (LINEAR * points.at(-1)[0]) / n) };
 }
 
 // ---- reports ----
@@ -72,7 +74,7 @@ function section({ name, title, unit, text, figures }) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
   const head = headOf(unit, figures);
   writeFileSync(path.join(docs, `growth-${name}.svg`), drawGrowth(figures.map((f) => (
-    { title: `${f.title}, ${f.unit}`, points: f.points.map(([n, v]) => [n, Math.max(v, f.noise ?? 0)]), expected: judge(f).expected }))));
+    { title: `${f.title}, ${f.unit}`, points: seen(f), expected: judge(f).expected }))));
   return `## ${title}\n\n${text}\n\n${[line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rowsOf(figures).map(line)].join('\n')}\n\n` +
     `![${title}](growth-${name}.svg)`;
 }

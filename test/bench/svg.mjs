@@ -1,5 +1,5 @@
 // A picture of how figures grow: a panel for each, both axes logarithmic, as an SVG that stands alone.
-const W = 340, H = 220, LEFT = 56, RIGHT = 16, TOP = 40, BELOW = 30;
+const W = 420, H = 220, LEFT = 56, RIGHT = 16, TOP = 40, BELOW = 30;
 
 const short = (n) => (n >= 1e6 ? `${n / 1e6}M` : n >= 1e3 ? `${n / 1e3}k` : `${Number(n.toPrecision(2))}`);
 const escape = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
@@ -21,7 +21,7 @@ function panel({ title, points, expected }, atX, atY) {
   const y = (v) => scale(v, ys[0], ys.at(-1), atY + H - BELOW, atY + TOP);
   const path = (list) => list.map(([n, v]) => `${x(n).toFixed(1)},${y(v).toFixed(1)}`).join(' ');
   return [
-    `<text x="${atX + LEFT}" y="${atY + 24}" font-weight="bold">${escape(title)}</text>`,
+    `<text x="${atX + 12}" y="${atY + 24}" font-weight="bold">${escape(title)}</text>`,
     ...ys.map((v) => `<path d="M${atX + LEFT} ${y(v).toFixed(1)}H${atX + W - RIGHT}" stroke="#ddd"/>` +
       `<text x="${atX + LEFT - 6}" y="${(y(v) + 4).toFixed(1)}" text-anchor="end">${short(v)}</text>`),
     ...xs.map((n) => `<text x="${x(n).toFixed(1)}" y="${atY + H - BELOW + 18}" text-anchor="middle">${short(n)}</text>`),
