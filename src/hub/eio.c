@@ -4,7 +4,7 @@
  *   eio_request.c: handshake -> eio_new -> opened
  *   WebSocket:     on_message -> eio_packet -> message     eio_send_* -> ws_send_*
  *   long-polling:  eio_poll.c -> eio_packet -> message     eio_send_* -> poll_send*
- *   eio_end marks -> (ready queue) closed -> freed, or EIO_ST_LAST until one more poll or a while
+ *   eio_end marks -> (ready queue) closed -> freed, or EIO_ST_LAST until the last poll or a while
  *
  * Lifetime: from eio_new to eio_free, which only the ready queue and the session's own timer call:
  * whoever holds a session in a callback may end it and go on.

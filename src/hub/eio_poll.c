@@ -87,7 +87,12 @@ void poll_get(struct eio *e, struct exchange *x, const struct http_request *r)
 		return;
 	}
 	get_keep(p, x, r);
+	if (e->state == EIO_ST_LAST && p->out.n > 0) {
+		get_answer(p);
+		return;
+	}
 	if (e->state == EIO_ST_LAST) {
+		put(p, STR("1"));
 		get_answer(p);
 		e->state = EIO_ST_ENDING;
 		if (timer_is_set(&e->timer)) /* its owner was told: nothing keeps it */
@@ -262,13 +267,19 @@ bool poll_end(struct eio *e, enum eio_reason why)
 	struct poll *p = e->poll;
 
 	probe_end(p);
+	/* What waits goes first, in an answer of its own: clients drop what comes with a close
+	 * packet. */
+	if (why == EIO_SERVER && !(p->get && p->out.n == 0)) {
+		if (p->get)
+			get_answer(p);
+		return true;
+	}
 	if (why == EIO_CLIENT && p->out.n == 0)
 		put(p, STR("6"));
 	else if (why != EIO_CLIENT)
 		put(p, STR("1"));
-	if (!p->get)
-		return why == EIO_SERVER;
-	get_answer(p);
+	if (p->get)
+		get_answer(p);
 	return false;
 }
 

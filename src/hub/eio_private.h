@@ -13,7 +13,7 @@
 enum eio_state {
 	EIO_ST_OPEN,
 	EIO_ST_ENDING, /* the owner does not know yet */
-	EIO_ST_LAST    /* nobody's; one more poll may fetch what is left */
+	EIO_ST_LAST    /* nobody's; polls may fetch what is left, and the close packet */
 };
 
 struct eio {

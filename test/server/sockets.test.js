@@ -333,10 +333,10 @@ const ends = {
   },
 };
 for (const [reason, end] of Object.entries(ends)) {
-  test(`session:ended (${reason}) within 100 ms, in both processes, and nothing after it`, async (t) => {
+  test(`session:ended (${reason}) within 100 ms, in both processes and transports, and nothing after it`, async (t) => {
     const alice = await portal.signIn();
     const chat_id = await publicChat();
-    const sockets = [await connect(portal, alice), await connect(other, alice)];
+    const sockets = [await connect(portal, alice), await connect(other, alice), await connect(portal, alice, { transports: ['polling'] })];
     for (const s of sockets) await s.ask('room:join', { chat_id });
     const r = await end(alice);
     const answered = Date.now();
@@ -433,10 +433,11 @@ test('a process that dies is swept: its people leave', async () => {
 test('a process that stops says so, closes the transports, and clients come back by themselves', async () => {
   const p = await startProcess(portal.stores, limits);
   const alice = await portal.signIn();
-  const s = await connect(p, alice);
+  const sockets = [await connect(p, alice), await connect(p, alice, { transports: ['polling'] })];
   const stopped = stopProcess(p);
-  assert.ok((await s.next('server:restarting')).retry_ms > 0);
-  assert.equal(await s.gone, 'transport close');
+  for (const s of sockets) assert.ok((await s.next('server:restarting')).retry_ms > 0);
+  assert.equal(await sockets[0].gone, 'transport close');
+  assert.match(await sockets[1].gone, /^transport (close|error)$/); // its next poll comes before the end, or behind it
   await stopped;
 });
 
