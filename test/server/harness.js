@@ -326,6 +326,15 @@ export async function startPortal(env = {}, { stores } = {}) {
   return portal;
 }
 
+// Runs `start`, by which a task of that name gets a fault (X-Portal-Fault), until the task has ended: {result, steps}, how
+// many operations it had.
+export async function faulted(portal, task, start) {
+  const from = portal.logs.length;
+  const result = await start();
+  const line = await until(() => portal.logs.slice(from).find((l) => l.message === 'a task with a fault ended' && l.task === task), `the end of ${task}`);
+  return { result, steps: line.steps };
+}
+
 // Every error body has the three fields and nothing internal.
 export function assertError(r, status, code, sentence) {
   assert.equal(r.status, status, r.text);

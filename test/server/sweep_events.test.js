@@ -1,8 +1,8 @@
 // The sweep of sockets: at each operation of each client event (contract 4.1) and of CONNECT to both
 // namespaces the client is dropped, the operation fails, or the deadline passes. The test build takes the
 // fault as `portal_fault: "kind:k"` in an event's data and as X-Portal-Fault of a handshake, and logs when
-// the task that was hit has ended, and how many operations it had. What no client asks for, the matcher's
-// putting of sockets into direct chats, is hit by the name of its task.
+// the task that was hit has ended, and how many operations it had. What no client asks for:
+// sweep_direct.test.js.
 //
 // What must hold behind each: the server lives; one ack, or none when the client was dropped; the socket,
 // Redis and the bus agree on whether it is in the room; what was cut short can be done again.
@@ -10,8 +10,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { assertPresent, bundle, hears, isPresent, talker } from './chatter.js';
-import { connect, randomAddress, randomPlatformId, startPortal, until } from './harness.js';
+import { assertPresent, bundle, isPresent, talker } from './chatter.js';
+import { connect, faulted, randomAddress, randomPlatformId, startPortal, until } from './harness.js';
 
 const KINDS = ['drop', 'fail', 'deadline'];
 const STEPS_MAX = 30;
@@ -21,7 +21,7 @@ let portal, alice, owner, target;
 before(async () => {
   portal = await startPortal({
     RATE_LIMIT_LOGIN: '0', RATE_LIMIT_AUTH: '0', RATE_LIMIT_BOT: '0', RATE_LIMIT_PUBLIC: '0', RATE_LIMIT_HANDSHAKE: '0',
-    RATE_LIMIT_EVENTS: '0', MESSAGE_RATE: '0', MESSAGE_RATE_CHAT: '0', RATE_LIMIT_HEALTH: '0',
+    RATE_LIMIT_EVENTS: '0', MESSAGE_RATE: '0', MESSAGE_RATE_CHAT: '0',
   });
   [alice, owner, target] = [await portal.signIn(), await portal.signIn(), await portal.signIn()];
 });
@@ -118,13 +118,7 @@ test('every event of clients is swept', async () => {
 
 // ---- hitting ----
 
-// The line that tells of the end of the task that `start` got hit.
-async function hit(task, start) {
-  const from = portal.logs.length;
-  const result = await start();
-  const line = await until(() => portal.logs.slice(from).find((l) => l.message === 'a task with a fault ended' && l.task === task), `the end of ${task}`);
-  return { result, steps: line.steps };
-}
+const hit = (task, start) => faulted(portal, task, start);
 
 async function cut(name, kind, k) {
   const x = await events[name]();
@@ -172,69 +166,6 @@ for (const name of Object.keys(events)) {
 
 test('what a kick that was cut short left due is done', () =>
   until(async () => (await portal.db.query('SELECT FROM room_changes')).rowCount === 0, 'nothing to be due', 20_000));
-
-// ---- the matcher puts a socket into its direct chat ----
-
-// The put-in of who comes second is hit; behind it the socket, Redis and the bus agree, and the client joins by itself.
-async function cutPut(kind, k, meanwhile = async () => {}) {
-  const [first, second] = [await talker(portal, await portal.signIn()), await talker(portal, await portal.signIn())];
-  const interest = `put${++serial}`;
-  const found = [first, second].map((t) => new Promise((resolve) => t.socket.once('match:found', resolve)));
-  await first.post('/v1/portal/match', { interest });
-  const { result: chat, steps } = await hit('direct join', async () => {
-    await portal.get('/livez', { from: randomAddress(), headers: { 'x-portal-fault': `${kind}:${k} direct join` } });
-    assert.equal((await second.post('/v1/portal/match', { interest })).body.state, 'matched');
-    const [{ chat: { id } }] = await Promise.all(found);
-    await meanwhile(first, id);
-    return id;
-  });
-  return { first, second, chat, steps };
-}
-const leaveDirect = async ({ first, second, chat }) => {
-  assert.equal((await first.post('/v1/portal/match/leave')).status, 200);
-  await until(async () => !(await portal.redis.keys(`portal:room:${chat}:*`)).length, 'nothing to be left of the room');
-  for (const t of [first, second]) t.close();
-};
-
-for (const kind of ['fail', 'deadline']) {
-  test(`put into a direct chat: ${kind} at each step`, async () => {
-    let k = 0;
-    for (let missed = false; !missed; k++) {
-      assert.ok(k < STEPS_MAX, 'the sweep reached the end');
-      const pair = await cutPut(kind, k);
-      const { first, second, chat, steps } = pair;
-      missed = k >= steps;
-      await assertPresent(portal, first, chat, true);
-      await assertPresent(portal, second, chat, missed || await hears(portal, second, chat));
-      assert.ok((await second.ask('room:join', { chat_id: chat })).ok);
-      await assertPresent(portal, second, chat, true);
-      assert.equal((await portal.redis.zrange('portal:match:graces', 0, -1)).filter((g) => g.startsWith(`${chat}:`)).length, 0);
-      await leaveDirect(pair);
-    }
-    assert.ok(k > 2, `only ${k} steps`);
-  });
-}
-
-test('put into a direct chat that ends meanwhile: nobody is in it, nothing is left', async () => {
-  let k = 0;
-  for (let missed = false; !missed; k++) {
-    assert.ok(k < STEPS_MAX, 'the sweep reached the end');
-    const from = portal.logs.length;
-    const { first, second, chat, steps } = await cutPut('hold', k, async (t) => {
-      await until(() => portal.logs.slice(from).some((l) => l.task === 'direct join'), 'it to be held, or to end');
-      assert.equal((await t.post('/v1/portal/match/leave')).status, 200);
-      await portal.get('/livez', { from: randomAddress(), headers: { 'x-portal-fault': 'release' } });
-    });
-    missed = k >= steps;
-    for (const t of [first, second]) {
-      await t.heard(chat, 'match:ended');
-      assert.equal(await hears(portal, t, chat), false);
-      assert.equal((await t.ask('room:join', { chat_id: chat })).code, 'ERR_CHAT_NOT_FOUND');
-      t.close();
-    }
-    await until(async () => !(await portal.redis.keys(`portal:room:${chat}:*`)).length, 'nothing to be left of the room');
-  }
-});
 
 // ---- CONNECT ----
 
