@@ -59,9 +59,17 @@ void secret_random(void *out, size_t n)
 	secret_wipe(stock + left, n);
 }
 
+/* What lies below 2^32 mod bound is thrown away: as many are left for each remainder. */
 uint32_t secret_below(uint32_t bound)
 {
-	return randombytes_uniform(bound);
+	uint32_t v;
+
+	if (bound < 2)
+		return 0;
+	do
+		secret_random(&v, sizeof(v));
+	while (v < (0 - bound) % bound);
+	return v % bound;
 }
 
 void secret_wipe(void *p, size_t n)
