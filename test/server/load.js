@@ -49,6 +49,7 @@ export function startLoad(scenario, { portals, bot, host }, args) {
   const child = spawn(program('portal-load'), [
     scenario, ...portals.flatMap((p) => ['--url', p.url]), '--bot-key', bot, '--host', host, '--sign-ins', '16', ...args.map(String),
   ], { stdio: ['ignore', 'pipe', 'pipe'] });
+  process.once('exit', () => child.kill('SIGKILL')); // of a test that failed meanwhile
   const end = finished(child);
   const load = { child, lines: [] };
   // A line of progress that fits.
