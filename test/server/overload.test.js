@@ -14,9 +14,9 @@ import { after, before, test } from 'node:test';
 import { randomAddress, startPortal, until } from './harness.js';
 import { checkHistory, loadTarget, NO_LIMITS, startLoad } from './load.js';
 
-const CLIENTS = Number(process.env.OVERLOAD_CLIENTS ?? 1500);
-const SECONDS = Number(process.env.OVERLOAD_SECONDS ?? 8);
-const RATE = 3000;
+const CLIENTS = Number(process.env.OVERLOAD_CLIENTS ?? 1000);
+const SECONDS = Number(process.env.OVERLOAD_SECONDS ?? 5);
+const RATE = 2000;
 const STORM = Number(process.env.STORM_CLIENTS ?? 200);
 const MiB = 1 << 20;
 let portal, target;
@@ -36,7 +36,7 @@ const memory = () => Number(readFileSync(`/proc/${portal.child.pid}/status`, 'la
 
 test('far too many requests: what is not served in time is refused, and all is well afterwards', async (t) => {
   // What it does when asked by a few: its peak.
-  const few = await startLoad('me', target, ['--clients', 64, '--seconds', Math.min(SECONDS, 10)]).ended();
+  const few = await startLoad('me', target, ['--clients', 64, '--seconds', Math.min(SECONDS / 2.5, 10)]).ended();
   const before_ = memory();
   const load = startLoad('me', target, ['--clients', CLIENTS, '--seconds', SECONDS, '--settle', 30]);
   await load.flowing;
