@@ -5,7 +5,6 @@
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -136,6 +135,7 @@ static int status_of(struct fetching *f, struct buf *answer)
 {
 	const char *end = memmem(answer->p, answer->n, "\r\n\r\n", 4);
 	struct str rest = buf_view(answer), line = str_cut(&rest, '\r');
+	int64_t status;
 
 	if (!end || !str_starts(line, STR("HTTP/1.1 ")) || line.n < 12) {
 		fail(f, "what answers there is no web server");
@@ -143,7 +143,7 @@ static int status_of(struct fetching *f, struct buf *answer)
 	}
 	if (!str_starts(line, STR("HTTP/1.1 200 "))) {
 		*f->why = arena_printf(f->arena, "it answers " STR_FMT, STR_ARG(str_from(line, 9)));
-		return atoi(line.p + 9);
+		return str_to_i64(str_make(line.p + 9, 3), &status) ? (int)status : 0;
 	}
 	buf_drop(answer, (size_t)(end - answer->p) + 4);
 	return 200;

@@ -246,8 +246,9 @@ export async function connect(p, person, { by = 'cookie', wait = true, ...option
   s.gone = new Promise((resolve) => s.once('disconnect', resolve));
   if (wait) {
     await new Promise((resolve, reject) => {
-      s.once('connect', resolve);
-      s.once('connect_error', (e) => (s.close(), reject(e)));
+      const refused = (e) => (s.close(), reject(e));
+      s.once('connect_error', refused);
+      s.once('connect', () => (s.off('connect_error', refused), resolve())); // later ones are the client's to get over
     });
   }
   return s;

@@ -62,7 +62,7 @@ const proxies = {
     return ['haproxy', '-db', '-f', at('haproxy.cfg')];
   },
   async caddy(port, plain, [a, b]) {
-    const own = `{\n\tadmin off\n\thttp_port ${plain}\n\thttps_port ${port}\n\tskip_install_trust\n\tstorage file_system ${at('caddy')}\n}\n`;
+    const own = `{\n\tadmin off\n\tgrace_period 1s\n\thttp_port ${plain}\n\thttps_port ${port}\n\tskip_install_trust\n\tstorage file_system ${at('caddy')}\n}\n`;
     await writeFile(at('Caddyfile'), own + await snippet('Caddyfile', [
       ['{$SITE:portal.example.org} {\n', `https://localhost {\n\tbind 127.0.0.1\n\ttls ${at('cert.pem')} ${at('key.pem')}\n`],
       ['{$PORTALD:127.0.0.1:8081 127.0.0.1:8082}', `${a} ${b}`],
@@ -188,13 +188,12 @@ for (const [name, configure] of Object.entries(proxies)) {
 
     test('sockets by polling, by WebSocket, and by an upgrade; clients without cookies too', async () => {
       for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']]) {
-        const all = await Promise.all(Array.from({ length: 4 }, () => socket(transports)));
+        const all = await Promise.all(Array.from({ length: 3 }, () => socket(transports)));
         for (const s of all) {
           if (transports.length === 2 && s.io.engine.transport.name !== 'websocket') await once(s.io.engine, 'upgrade');
           assert.equal(s.io.engine.transport.name, transports.at(-1));
         }
-        await Promise.all(all.map(works));
-        for (let i = 0; i < 5; i++) await Promise.all(all.map(works));
+        for (let i = 0; i < 3; i++) await Promise.all(all.map(works));
         for (const s of all) s.close();
         await Promise.all(all.map((s) => s.gone));
       }
@@ -219,14 +218,18 @@ for (const [name, configure] of Object.entries(proxies)) {
     });
 
     test('a process that stops: no request fails; one that is killed: its sockets come back on the other', async () => {
-      const open = await Promise.all(Array.from({ length: 16 }, (_, i) =>
-        socket([['polling'], ['websocket']][i % 2], { reconnection: true, reconnectionDelay: 200, reconnectionDelayMax: 500 })));
-      const spread = await Promise.all(nodes.map(socketsOf));
-      assert.ok(spread.every((n) => n > 0), `both have some: ${spread}`);
+      const open = [];
+      const old = await Promise.all(nodes.map(socketsOf)); // that earlier tests have left
+      let spread;
+      do {
+        open.push(await socket([['polling'], ['websocket']][open.length % 2], { reconnection: true, reconnectionDelay: 200, reconnectionDelayMax: 500 }));
+        spread = (await Promise.all(nodes.map(socketsOf))).map((n, i) => n - old[i]);
+      } while (spread.some((n) => n < 2) && open.length < 32);
+      assert.ok(spread.every((n) => n >= 2), `both have some: ${spread}`);
       // SIGTERM while requests come.
       let stop = false;
       const statuses = new Map();
-      const asking = Promise.all(Array.from({ length: 4 }, async () => {
+      const asking = Promise.all(Array.from({ length: 2 }, async () => {
         while (!stop) {
           const { status } = await ask('/livez', { from: newHost() });
           statuses.set(status, (statuses.get(status) ?? 0) + 1);
@@ -239,10 +242,10 @@ for (const [name, configure] of Object.entries(proxies)) {
       assert.deepEqual([...statuses.keys()], [200], JSON.stringify([...statuses]));
 
       // SIGKILL of the other.
-      await until(async () => open.every((s) => s.connected), 'sockets after the first', 20_000);
+      await until(async () => open.every((s) => s.connected), 'sockets after the first', 30_000);
       await until(async () => (await ask('/readyz')).status === 200, 'readyz');
       await stopProcess(nodes[1], 'SIGKILL');
-      await until(async () => open.every((s) => s.connected) && (await socketsOf(nodes[0])) >= open.length, 'all of them on the one that is left', 20_000);
+      await until(async () => open.every((s) => s.connected) && (await socketsOf(nodes[0])) >= open.length, 'all of them on the one that is left', 30_000);
       await Promise.all(open.map(works));
       for (const s of open) s.close();
     });
