@@ -3,12 +3,13 @@
 -- its person counted, or the address among those with a dead or missing session. The first exceeded
 -- limit ends it. Windows are fixed: 60 s from the first hit. Time is this server's.
 --
--- KEYS 1 counter of the address, 2 counter of the dead, 3 session ('': there is no token)
+-- KEYS 1 counter of the address, 2 counter of the dead, 3 session ('portal:session:': there is no token)
 -- ARGV 1 limit of the address, 2 limit of the dead (0: off), 3 tier of the person ('': not counted),
 --      4 its limit, 5 value to read along ('': none)
 -- Answer: state, user, limit, count and milliseconds left of the window that decides (limit 0: none
 -- counted), the marker (for `missing` and `old`), the value read along and its generation
 local OVER, DEAD, LIVE, OLD, MISSING = 0, 1, 2, 3, 4
+local NONE = 'portal:session:'
 local CHECKED_MS = 60000 -- a session is checked again after that
 local limit, count, left = 0, 0, 0
 
@@ -40,11 +41,11 @@ if ARGV[1] ~= '0' and hit(KEYS[1], tonumber(ARGV[1])) then
   return {OVER, 0, limit, count, left}
 end
 
-local session = KEYS[3] ~= '' and redis.call('HMGET', KEYS[3], 'u', 'c') or {}
+local session = KEYS[3] ~= NONE and redis.call('HMGET', KEYS[3], 'u', 'c') or {}
 local user = session[1]
 if not user then
   local max = tonumber(ARGV[2])
-  local unknown = KEYS[3] ~= '' and
+  local unknown = KEYS[3] ~= NONE and
     redis.call('EXISTS', 'portal:ended:' .. KEYS[3]:match('^portal:session:(.*)$')) == 0
   -- Whoever has used up the budget of the dead is not worth a look at PostgreSQL.
   if unknown and (max == 0 or tonumber(redis.call('GET', KEYS[2]) or 0) < max) then

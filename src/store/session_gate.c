@@ -57,8 +57,7 @@ static void limit_key(struct task *t, struct redis_args *a, const struct limit *
 	if (l->key.p)
 		redis_key(t, a, "portal:rate:%s:" STR_FMT, l->tier, STR_ARG(l->key));
 	else
-		redis_key(t, a, "portal:rate:"); /* not looked at, but an ACL wants every name to
-						    begin so */
+		redis_key(t, a, "portal:rate:"); /* not looked at; an ACL knows portal:* only */
 }
 
 static enum err rate_decode(struct task *t, const struct redis_value *v, void *out)
@@ -112,10 +111,7 @@ static void gate_look(struct task *t)
 
 	limit_key(t, &a, &ask->address);
 	limit_key(t, &a, &ask->dead);
-	if (ask->has_token)
-		redis_key(t, &a, "portal:session:" STR_FMT, STR_ARG(f->seat.hash));
-	else
-		redis_key(t, &a, "%s", "");
+	redis_key(t, &a, "portal:session:" STR_FMT, STR_ARG(f->seat.hash)); /* no token: no hash */
 	redis_arg_i64(t, &a, ask->address.key.p ? ask->address.max : 0);
 	redis_arg_i64(t, &a, ask->dead.key.p ? ask->dead.max : 0);
 	redis_arg(&a, ask->user_tier && ask->user_max ? str_of(ask->user_tier) : STR(""));

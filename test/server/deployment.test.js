@@ -131,6 +131,7 @@ test('settings, secrets and Redis of compose.yaml carry a whole Portal', async (
   const gone = once(redis, 'exit');
   const ping = async () => (await run(compose.services.redis.healthcheck.test[1], ['-p', String(port), 'ping'])).stdout;
   const stores = await makeStores();
+  let portal;
   try {
     await until(() => ping().catch(() => ''), 'the health check of Redis');
     assert.match(await ping(), /NOAUTH/, 'nobody comes in without a password');
@@ -143,7 +144,7 @@ test('settings, secrets and Redis of compose.yaml carry a whole Portal', async (
       DATABASE_URL_FILE: undefined, REDIS_URL: undefined, REDIS_URL_FILE: redisFile, TRUSTED_PROXIES: '127.0.0.0/8',
     };
     await portalctl(stores, ['migrate'], env);
-    const portal = await startPortal(env, { stores: { ...stores, release: async () => {} } });
+    portal = await startPortal(env, { stores: { ...stores, release: async () => {} } });
     const people = [await portal.signIn(), await portal.signIn()];
     const chat = await portal.ctl(['chat', 'create', '--name', 'Lobby', '--slug', 'lobby', '--owner', people[0].username, '--official', '--json']);
     const id = (chat.chat ?? chat).id;
@@ -165,6 +166,7 @@ test('settings, secrets and Redis of compose.yaml carry a whole Portal', async (
     await portal.stop();
     await portalctl(stores, ['restore', path.join(dir, 'backup'), '--yes'], env);
   } finally {
+    portal?.child.kill('SIGKILL');
     redis.kill('SIGTERM');
     await gone;
     await stores.release();
