@@ -147,8 +147,11 @@ export async function busy(button, work) {
     return undefined;
   } finally {
     button?.removeAttribute('aria-busy');
+    keepFocus();
   }
 }
+// Where what had the focus is gone, the keyboard goes on from the page, not from before the header.
+const keepFocus = () => document.activeElement === document.body && document.getElementById('main').focus({ preventScroll: true });
 
 export function button(text, onclick, kind = '') {
   const node = h(`button.button${kind ? `.${kind}` : ''}`, { type: 'button', onclick: () => busy(node, onclick) }, text);
@@ -213,7 +216,7 @@ export function dialog(title, build, { wide = false } = {}) {
   box.append(h('div.dialog-in', h('div.dialog-head', h('h2', title), h('button.plain', { type: 'button', 'aria-label': 'Close', onclick: close }, icon('close'))), build(close)));
   document.body.append(box);
   box.showModal();
-  return new Promise((done) => box.addEventListener('close', () => (box.remove(), done())));
+  return new Promise((done) => box.addEventListener('close', () => (box.remove(), keepFocus(), done())));
 }
 
 // Asks before something that cannot be taken back.

@@ -13,8 +13,10 @@ import { ask, listen, whenUp } from './socket.js';
 import { on, state } from './store.js';
 
 const PAGE = 50;
+const LOOK_BACK = 100;
 const RETRY_MS = 250;
 const TYPING_MS = 5000;
+const READ_MS = 500;
 const STALE_MS = 9 * 60_000; // the server knows a repeated message for ten minutes
 const REJOIN_MS = 30_000; // for a list of people that fell behind
 // Refusals that pass by themselves.
@@ -167,7 +169,18 @@ export function openRoom(chatId, shown = true) {
     if (room.peerLeft && room.users().some((u) => u.id !== state.me.id)) events['room:peer_back']();
     for (const what of ['chat', 'people', 'muted', 'key']) tell(what);
     if (ack.key) await takeKey(ack.epoch, ack.key.blob, ack.key.from_public_key);
+    if (last && !ack.gap) await dropDeleted(last);
     if (ack.more && last && !ack.gap) await catchUp(stands);
+  }
+  // What was deleted while we were away, of the newest that we had.
+  async function dropDeleted(last) {
+    const [ms, n] = numbers(last);
+    const items = await get(`/v1/portal/chats/${chatId}/history?limit=${LOOK_BACK}&before=${ms}-${n + 1}`);
+    const there = new Set(items.map((m) => m.id));
+    const gone = (m) => !idBefore(last, m.id) && !there.has(m.id) && !(items.length === LOOK_BACK && idBefore(m.id, items[0].id));
+    if (!room.messages.some(gone)) return;
+    room.messages = room.messages.filter((m) => !gone(m));
+    tell('messages');
   }
   // What was said while we were away, beyond what the join brought.
   async function catchUp(stands) {
@@ -252,12 +265,17 @@ export function openRoom(chatId, shown = true) {
     typed = typing ? Date.now() : 0;
     ask('room:typing', { chat_id: chatId, typing }).catch(() => {});
   };
+  // However fast the others talk: a socket has 50 events in 5 s.
   let readUpTo;
+  let reading; // timer
   room.tellRead = () => {
-    const last = room.messages.at(-1)?.id;
-    if (!last || last === readUpTo || !room.joined) return;
-    readUpTo = last;
-    ask('room:read', { chat_id: chatId, id: last }).catch(() => (readUpTo = undefined));
+    reading ??= setTimeout(() => {
+      reading = undefined;
+      const last = room.messages.at(-1)?.id;
+      if (!last || last === readUpTo || !room.joined) return;
+      readUpTo = last;
+      ask('room:read', { chat_id: chatId, id: last }).catch(() => (readUpTo = undefined));
+    }, READ_MS);
   };
 
   // ---- what the server tells ----
@@ -358,6 +376,7 @@ export function openRoom(chatId, shown = true) {
     closed = true;
     rooms.delete(chatId);
     ends.forEach((end) => end());
+    clearTimeout(reading);
     for (const timer of room.typing.values()) clearTimeout(timer);
     // Out of a direct chat it would count as gone: it is left with match/leave alone.
     if (room.chat?.visibility !== 'direct') ask('room:leave', { chat_id: chatId }).catch(() => {});

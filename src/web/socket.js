@@ -91,6 +91,13 @@ export function connectSocket(over) {
   });
 }
 
+// Back on the network, or awake again: not after the pause that the client makes between its tries.
+function tryNow() {
+  if (socket && !socket.connected && state.link === 'lost' && document.visibilityState === 'visible') socket.disconnect().connect();
+}
+addEventListener('online', tryNow);
+document.addEventListener('visibilitychange', tryNow);
+
 export function disconnectSocket() {
   const old = socket;
   socket = undefined;

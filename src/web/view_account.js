@@ -38,7 +38,7 @@ export function show(place) {
       }, name, picture, h('div.actions', h('button.button.primary', 'Save'))));
   }
 
-  function devices({ sessions }) {
+  function devices({ sessions, history }) {
     const end = (s) => button('End this session', async () => {
       await post(`/v1/users/me/sessions/${s.token_suffix}/destroy`);
       load();
@@ -49,7 +49,8 @@ export function show(place) {
       load();
     });
     return section('Devices', h('ul.rows', sessions.map((s) => h('li', h('div.grow', h('strong', deviceName(s.user_agent)), h('p.hint', `${s.client_ip} · signed in ${ago(s.created_at)} · until ${dateTime(s.expires_at)}`)), s.is_current ? h('span.badge.here', 'This device') : end(s)))),
-      sessions.length > 1 && h('div.actions', others));
+      sessions.length > 1 && h('div.actions', others),
+      history.length > 0 && h('details.more', h('summary', 'Earlier sign-ins'), h('ul.rows', history.map((s) => h('li', h('div.grow', h('strong', deviceName(s.user_agent)), h('p.hint', s.client_ip)), h('span.hint', dateTime(s.created_at)))))));
   }
 
   function platforms(me, all) {

@@ -91,3 +91,8 @@ export async function say(page, text) {
 }
 export const bubble = (page, text) => page.locator('.bubble p', { hasText: text });
 export const reads = (page, text) => bubble(page, text).first().waitFor();
+// A chat by its address, until its key is there.
+export async function open(page, slug) {
+  await page.goto(`/c/${slug}`);
+  await page.getByRole('button', { name: 'Compare keys' }).and(page.locator(':enabled')).waitFor();
+}
