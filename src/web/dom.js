@@ -121,10 +121,12 @@ export const emptyPage = emptyUnder('h1'); // where it is all there is
 export const failure = (error, again) =>
   h('div.empty.failed', { role: 'alert' }, h('h2', 'That did not work'), h('p', error.message), again && h('div.actions', h('button.button', { type: 'button', onclick: again }, 'Try again')));
 
+const TOASTS_MAX = 4;
 export function toast(text, kind = 'info') {
   const node = h(`div.toast.${kind}`, h('span', text), h('button.plain', { type: 'button', 'aria-label': 'Close', onclick: () => node.remove() }, icon('close')));
   const box = document.getElementById('toasts');
   box.append(node);
+  while (box.childElementCount > TOASTS_MAX) box.firstChild.remove();
   if (box.matches(':popover-open')) box.hidePopover(); // shown anew, it stands above a dialog
   box.showPopover();
   setTimeout(() => node.remove(), kind === 'error' ? 8000 : 5000);

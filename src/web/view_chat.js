@@ -58,8 +58,8 @@ export function show(place, id) {
         (mine || room.mayModerate()) && h('button.remove', { type: 'button', 'aria-label': 'Delete this message', onclick: (e) => busy(e.currentTarget, () => room.remove([m.id])) }, icon('close'))));
   }
   function sendingNode(s) {
-    return h('li.message.mine.sending', h('span.avatar-space'), h('div.message-in', h('div.bubble', h('p', s.text), h('span.sending-state', s.failed ?? (state.link === 'up' ? 'sending' : 'waiting'))),
-      s.failed && h('span.retry', h('button.link', { type: 'button', onclick: () => room.again(s.client_id) }, 'Try again'), h('button.link', { type: 'button', onclick: () => room.discard(s.client_id) }, 'Discard'))));
+    const failed = s.failed && h('span.retry', h('span.problem', s.failed), h('button.link', { type: 'button', onclick: () => room.again(s.client_id) }, 'Try again'), h('button.link', { type: 'button', onclick: () => room.discard(s.client_id) }, 'Discard'));
+    return h('li.message.mine.sending', h('span.avatar-space'), h('div.message-in', h('div.bubble', h('p', s.text), !failed && h('span.sending-state', state.link === 'up' ? 'sending' : 'waiting')), failed));
   }
 
   // What stands in the list: a key each, which changes when the line would look otherwise, and what makes it.
