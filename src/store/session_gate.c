@@ -111,7 +111,9 @@ static void gate_look(struct task *t)
 
 	limit_key(t, &a, &ask->address);
 	limit_key(t, &a, &ask->dead);
-	redis_key(t, &a, "portal:session:" STR_FMT, STR_ARG(f->seat.hash)); /* no token: no hash */
+	/* Without a token there is no hash: an ACL knows portal:* only. */
+	redis_key(
+		t, &a, "portal:session:" STR_FMT, STR_ARG(ask->has_token ? f->seat.hash : STR("")));
 	redis_arg_i64(t, &a, ask->address.key.p ? ask->address.max : 0);
 	redis_arg_i64(t, &a, ask->dead.key.p ? ask->dead.max : 0);
 	redis_arg(&a, ask->user_tier && ask->user_max ? str_of(ask->user_tier) : STR(""));
