@@ -48,8 +48,11 @@ test('a bot is registered, its key shown once, a new one made, disabled', async 
 
 async function record(name) {
   await olga.goto('/#/admin/people');
+  const rows = olga.locator('.rows > li');
+  await rows.nth(1).waitFor(); // everybody, at first
   await olga.getByLabel('Search people by name or number').fill(name.slice(0, 3));
-  await olga.locator('.rows > li', { hasText: name }).getByRole('button', { name: 'Open' }).click();
+  await rows.nth(1).waitFor({ state: 'detached' });
+  await rows.filter({ hasText: name }).getByRole('button', { name: 'Open' }).click();
   return olga.getByRole('dialog', { name, exact: true });
 }
 

@@ -22,7 +22,7 @@ export async function startWeb(env = {}) {
 
   async function visit({ width = 1280, height = 800, dark = false, path = '/', url = portal.url, cookie } = {}) {
     const context = await chrome.newContext({
-      baseURL: url, viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', locale: 'en-GB', ignoreHTTPSErrors: true,
+      baseURL: url, viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', locale: 'en-GB', ignoreHTTPSErrors: true, reducedMotion: 'reduce',
       extraHTTPHeaders: { 'x-forwarded-for': randomAddress() },
     });
     context.setDefaultTimeout(15_000);

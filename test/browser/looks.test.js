@@ -32,9 +32,9 @@ async function look(page, name) {
     await page.setViewportSize({ width, height: 740 });
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     const { wide, broken } = await page.evaluate(async ([tags, all]) => {
-      const box = document.documentElement;
+      const boxes = [document.documentElement, ...document.querySelectorAll('main, dialog, .scroller, .people')];
       const { violations } = await axe.run(document, { resultTypes: ['violations'], ...(all ? { runOnly: { type: 'tag', values: tags } } : { runOnly: ['color-contrast', 'target-size', 'scrollable-region-focusable'] }) });
-      return { wide: box.scrollWidth - box.clientWidth, broken: violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ''}`).join(' | ')}`) };
+      return { wide: Math.max(...boxes.map((b) => b.scrollWidth - b.clientWidth)), broken: violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ''}`).join(' | ')}`) };
     }, [RULES, width > 1000]);
     if (wide > 0) found.push(`${name}, ${width} px: ${wide} px too wide`);
     found.push(...broken.map((b) => `${name}, ${colorScheme}: ${b}`));

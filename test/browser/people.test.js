@@ -20,8 +20,11 @@ after(() => web.stop());
 // A person's record in the administration.
 async function record(name) {
   await ona.goto('/#/admin/people');
+  const rows = ona.locator('.rows > li');
+  await rows.nth(1).waitFor(); // everybody, at first
   await ona.getByLabel('Search people by name or number').fill(name);
-  await ona.locator('.rows > li', { hasText: name }).getByRole('button', { name: 'Open' }).click();
+  await rows.nth(1).waitFor({ state: 'detached' });
+  await rows.filter({ hasText: name }).getByRole('button', { name: 'Open' }).click();
   return ona.getByRole('dialog', { name, exact: true });
 }
 async function act(on, name, { reason = '', duration } = {}) {
