@@ -22,7 +22,7 @@ export function show(place, id) {
   const about = h('p.chat-about.clip');
   const lock = h('button.plain', { type: 'button', 'aria-label': 'Compare keys', title: 'Compare keys', onclick: () => fingerprintDialog(room) }, icon('lock'));
   const peopleButton = h('button.plain.with-count', { type: 'button', 'aria-label': 'Who is here', 'aria-expanded': 'false', onclick: togglePeople }, icon('people'));
-  const more = h('button.plain', { type: 'button', 'aria-label': 'Chat settings', onclick: () => room.chat && settingsDialog(room) }, icon('more'));
+  const more = h('button.plain', { type: 'button', 'aria-label': 'Chat settings', disabled: true, onclick: () => settingsDialog(room) }, icon('more'));
   const list = h('ol.messages', { 'aria-label': 'Messages' });
   const scroller = h('div.scroller', { tabindex: '0', 'aria-label': 'Messages, scroll for older ones', role: 'region' }, spinner(), list);
   const newer = h('button.newer', { type: 'button', hidden: true, onclick: () => toEnd(true) }, icon('down'), 'New messages');
@@ -150,6 +150,7 @@ export function show(place, id) {
     about.textContent = direct ? 'You were put together. Only you two can read this.' : c.description || `${c.visibility[0].toUpperCase()}${c.visibility.slice(1)} chat`;
     input.placeholder = `Message ${peer || c.name}`;
     more.hidden = direct;
+    more.disabled = false;
   }
   const here = h('h2');
   const hereList = h('ul');
