@@ -104,9 +104,11 @@ static void fill(void)
 /* So that one that ends is all that has ended lately. */
 static void calm(void)
 {
-	clock_advance(10000);
-	request("calm");
-	turns();
+	for (int i = 0; i < 2; i++) { /* the first one ends the time in which many ended */
+		clock_advance(10000);
+		request("calm");
+		turns();
+	}
 	assert_int_equal(task_stats().inside_most, TASKS_INSIDE);
 }
 
@@ -187,12 +189,9 @@ static void who_waits_too_long_is_refused(void **state)
 	clock_advance(500);
 	turns();
 	assert_int_equal(failures, 1);
-	clock_advance(4000);
+	clock_advance(2000); /* those inside may be there for 5 s */
 	turns();
 	assert_int_equal(failures, 1);
-	assert_int_equal(task_stats().in_line, 2);
-	clock_advance(400);
-	turns();
 	assert_int_equal(task_stats().in_line, 2);
 	let_go();
 	assert_string_equal(trail, "ts");
@@ -205,10 +204,10 @@ static void a_newcomer_waits_for_five_seconds(void **state)
 	fill();
 	newcomer("s");
 	turns();
-	clock_advance(4900);
+	clock_advance(3000);
 	turns();
 	assert_int_equal(failures, 0);
-	clock_advance(200);
+	clock_advance(3000);
 	turns();
 	assert_int_equal(
 		failures, TASKS_INSIDE + 1); /* those inside have passed their deadline, too */
