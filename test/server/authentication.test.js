@@ -165,7 +165,7 @@ test('an identity that goes while its login waits for the person is a new person
     await other.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [person.id]);
     const verified = verify(code, from);
     await until(async () => (await portal.stores.db.query(
-      `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%login(%'`)).rowCount === 1, 'the login to wait');
+      `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%sign_in(%'`)).rowCount === 1, 'the login to wait');
     await other.query('DELETE FROM identities WHERE user_id = $1', [person.id]);
     await other.query('COMMIT');
     const r = await verified;
