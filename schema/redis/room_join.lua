@@ -59,7 +59,14 @@ if fresh then
   end
   status = redis.call('SET', KEYS[8], '1', 'NX', 'PX', 3000) and 1 or 0
 end
+local chatkey = 'portal:e2ee:chatkey:' .. chat .. ':' .. epoch
+local blob = redis.call('HGET', chatkey, member)
 if ARGV[9] ~= '1' then
+  if blob then -- it was there before them: they hear of it as of one that comes now (key_share.lua)
+    local sealed, from = blob:match('^(%S+) (%S+)$')
+    redis.call('PUBLISH', channel, string.format('s room:key - %s\n{"chat_id":%s,"epoch":%s,"blob":"%s","from_public_key":"%s"}',
+      member, chat, epoch, sealed, from))
+  end
   return {1, tonumber(epoch), sessions, status}
 end
 
@@ -78,8 +85,7 @@ if sessions <= tonumber(ARGV[8]) then
   members = '[' .. table.concat(list, ',') .. ']'
 end
 
-local chatkey = 'portal:e2ee:chatkey:' .. chat .. ':' .. epoch
-local blob, keyed = redis.call('HGET', chatkey, member), 0
+local keyed = 0
 if blob then
   keyed = 1
 else
