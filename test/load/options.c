@@ -20,7 +20,7 @@ static const struct scenario *const scenarios[] = {&scenario_login, &scenario_me
 #define MIX_RATE    200
 
 struct run run = {.o = {.platform = "discord",
-			  .weights = "chat=7,me=2,login=1",
+			  .weights = "chat=6,me=2,login=1,match=1",
 			  .clients = -1,
 			  .rate = -1,
 			  .seconds = 10,
