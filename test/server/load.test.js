@@ -20,6 +20,8 @@ after(async () => {
   await portal.stop();
 });
 
+// What is due in the last moment is not asked any more.
+const near = (n, wanted, told) => assert.ok(n <= wanted && n >= wanted * 0.9, `${n} of ${wanted}: ${told}`);
 const users = async () => Number((await portal.db.query('SELECT count(*) FROM users')).rows[0].count);
 
 test('login: people come over and over, each an account', async () => {
@@ -32,14 +34,14 @@ test('login: people come over and over, each an account', async () => {
   assert.equal((await users()) - before_, 8);
 });
 
-test('me: at a rate each request is made, and a page that refuses is an error', async () => {
+test('me: at a rate requests are made, and a page that refuses is an error', async () => {
   const { result, told } = await startLoad('me', target, ['--clients', 20, '--rate', 200, '--seconds', 2]).ended();
-  assert.equal(result.meters.answered.count, 400, told);
-  assert.equal(result.meters.answered.latency.count, 400, told);
+  near(result.meters.answered.count, 400, told);
+  assert.equal(result.meters.answered.latency.count, result.meters.answered.count, told);
   assert.ok(result.meters.answered.latency.p50_us > 0, told);
   const lost = await startLoad('me', target, ['--clients', 2, '--rate', 20, '--seconds', 1, '--path', '/v1/users/0/sessions']).ended();
   assert.equal(lost.result.meters.answered.count, 0, lost.told);
-  assert.equal(lost.result.errors.ERR_NOT_FOUND, 20, lost.told);
+  near(lost.result.errors.ERR_NOT_FOUND, 20, lost.told);
 });
 
 test('idle: the sockets are there, and what they take is told', async () => {
@@ -55,7 +57,8 @@ test('mix: each has its share, and what was made is gone', async () => {
   const { result, told } = await startLoad('mix', target, ['--weights', 'chat=2,me=1,login=1', '--clients', 40, '--rate', 80, '--rooms', 2, '--seconds', 2]).ended();
   const m = result.meters;
   assert.deepEqual([m.sent.count, m.acked.count, m.received.count], [80, 80, 800], told);
-  assert.deepEqual([m.answered.count, m.signed_in.count], [40, 40], told);
+  near(m.answered.count, 40, told);
+  near(m.signed_in.count, 40, told);
   assert.equal(await chats(), '0');
 });
 
@@ -68,9 +71,10 @@ test('a result: a line a second, no secret; report and comparison', async () => 
   const result = JSON.parse(text);
   assert.ok(!text.includes(target.bot), 'the key is not told');
   assert.ok(result.seconds.length >= 3, text);
-  assert.equal(result.seconds.reduce((sum, s) => sum + s.meters.answered.count, 0), 120);
+  near(result.meters.answered.count, 120, text);
+  assert.equal(result.seconds.reduce((sum, s) => sum + s.meters.answered.count, 0), result.meters.answered.count);
   const told = await runLoad(['compare', files[0], files[1], files[3]]);
-  assert.match(told, /^answered +120 +120 += *$/m);
+  assert.match(told, /^answered +1\d\d +1\d\d /m);
   assert.match(told, /^answered p99 .* ms$/m);
   for (const html of files.slice(2)) {
     const page = await readFile(html, 'utf8');
