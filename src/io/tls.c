@@ -25,7 +25,7 @@
 #include "io/tls_private.h"
 
 #define STEPS_A_TURN 4
-#define RECORD       MBEDTLS_SSL_MAX_CONTENT_LEN
+#define RECORD       MBEDTLS_SSL_OUT_CONTENT_LEN
 #define WIRE_ENOUGH  65536
 #define GATHER       64
 

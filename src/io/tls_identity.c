@@ -14,6 +14,7 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_ticket.h>
+#include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,13 @@ static int random_fill(void *unused, unsigned char *p, size_t n)
 	secret_random(p, n);
 	return 0;
 }
+
+/* mbed TLS 3 wants randomness for keys, too. */
+#if MBEDTLS_VERSION_MAJOR >= 3
+#define RANDOM_OF_3 , random_fill, NULL
+#else
+#define RANDOM_OF_3
+#endif
 
 /* ---- files ---- */
 
@@ -128,10 +136,11 @@ static enum err key_parse(struct identity *i, const char *path, char why[TLS_WHY
 	int r;
 
 	if (e == OK) {
-		r = mbedtls_pk_parse_key(&i->key, (unsigned char *)file.p, file.n, NULL, 0);
+		r = mbedtls_pk_parse_key(
+			&i->key, (unsigned char *)file.p, file.n, NULL, 0 RANDOM_OF_3);
 		if (r != 0)
 			e = unusable(why, "TLS_KEY", path, r);
-		else if (mbedtls_pk_check_pair(&i->chain.pk, &i->key) != 0)
+		else if (mbedtls_pk_check_pair(&i->chain.pk, &i->key RANDOM_OF_3) != 0)
 			e = REFUSE(why,
 				"TLS_KEY: \"%.200s\" is not the key of the first certificate in "
 				"TLS_CERT",
@@ -155,6 +164,27 @@ static const int suites[] = {
 	0,
 };
 /* X25519 first: for a curve that is used once it is the cheaper of the two. */
+static const char *protocols[] = {"http/1.1", NULL};
+
+/* TLS 1.2, its curves, and the hashes of its signatures. */
+#if MBEDTLS_VERSION_MAJOR >= 3
+static const uint16_t groups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
+	MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
+	MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
+#define SIGNED_BY(hash)                                                                            \
+	(MBEDTLS_SSL_HASH_##hash << 8 | MBEDTLS_SSL_SIG_ECDSA),                                    \
+		(MBEDTLS_SSL_HASH_##hash << 8 | MBEDTLS_SSL_SIG_RSA)
+static const uint16_t signatures[] = {
+	SIGNED_BY(SHA256), SIGNED_BY(SHA384), SIGNED_BY(SHA512), MBEDTLS_TLS1_3_SIG_NONE};
+
+static void configure_version(mbedtls_ssl_config *c)
+{
+	mbedtls_ssl_conf_min_tls_version(c, MBEDTLS_SSL_VERSION_TLS1_2);
+	mbedtls_ssl_conf_max_tls_version(c, MBEDTLS_SSL_VERSION_TLS1_2);
+	mbedtls_ssl_conf_groups(c, groups);
+	mbedtls_ssl_conf_sig_algs(c, signatures);
+}
+#else
 static const mbedtls_ecp_group_id curves[] = {
 	MBEDTLS_ECP_DP_CURVE25519,
 	MBEDTLS_ECP_DP_SECP256R1,
@@ -163,7 +193,14 @@ static const mbedtls_ecp_group_id curves[] = {
 };
 static const int hashes[] = {
 	MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384, MBEDTLS_MD_SHA512, MBEDTLS_MD_NONE};
-static const char *protocols[] = {"http/1.1", NULL};
+
+static void configure_version(mbedtls_ssl_config *c)
+{
+	mbedtls_ssl_conf_min_version(c, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+	mbedtls_ssl_conf_curves(c, curves);
+	mbedtls_ssl_conf_sig_hashes(c, hashes);
+}
+#endif
 
 static void configure(struct identity *i)
 {
@@ -176,11 +213,9 @@ static void configure(struct identity *i)
 		mbedtls_ssl_ticket_setup(&i->tickets, random_fill, NULL, MBEDTLS_CIPHER_AES_256_GCM,
 			TICKET_SECONDS) != 0)
 		PANIC("TLS cannot be set up");
-	mbedtls_ssl_conf_min_version(c, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+	configure_version(c);
 	mbedtls_ssl_conf_rng(c, random_fill, NULL);
 	mbedtls_ssl_conf_ciphersuites(c, suites);
-	mbedtls_ssl_conf_curves(c, curves);
-	mbedtls_ssl_conf_sig_hashes(c, hashes);
 	mbedtls_ssl_conf_renegotiation(c, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 	mbedtls_ssl_conf_session_tickets_cb(
 		c, mbedtls_ssl_ticket_write, mbedtls_ssl_ticket_parse, &i->tickets);

@@ -11,7 +11,7 @@
 #include "wire/ws.h"
 
 #include <mbedtls/base64.h>
-#include <mbedtls/sha1.h>
+#include <mbedtls/md.h>
 
 #include "wire/ws_partial.h"
 
@@ -156,7 +156,8 @@ bool ws_accept(struct str key, char out[WS_ACCEPT_LEN])
 		return false;
 	memcpy(text, key.p, key.n);
 	memcpy(text + key.n, guid, sizeof(guid));
-	if (mbedtls_sha1_ret(text, sizeof(text), digest) != 0 ||
+	if (mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA1), text, sizeof(text), digest) !=
+			0 ||
 		mbedtls_base64_encode(base64, sizeof(base64), &n, digest, sizeof(digest)) != 0)
 		PANIC("a hash of %zu bytes failed", sizeof(text));
 	memcpy(out, base64, WS_ACCEPT_LEN);

@@ -52,6 +52,9 @@ void tls_peer_open(struct tls_peer *p)
 	assert_int_equal(mbedtls_ssl_config_defaults(&p->config, MBEDTLS_SSL_IS_CLIENT,
 				 MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT),
 		0);
+#if MBEDTLS_VERSION_MAJOR >= 3
+	mbedtls_ssl_conf_max_tls_version(&p->config, MBEDTLS_SSL_VERSION_TLS1_2);
+#endif
 	mbedtls_ssl_conf_rng(&p->config, random_fill, NULL);
 	mbedtls_ssl_conf_authmode(&p->config, MBEDTLS_SSL_VERIFY_NONE);
 	mbedtls_ssl_conf_alpn_protocols(&p->config, protocols);
@@ -118,13 +121,28 @@ static void file_write(const char *path, const unsigned char *text)
 	assert_int_equal(chmod(path, 0600), 0);
 }
 
+static void number(mbedtls_x509write_cert *cert)
+{
+#if MBEDTLS_VERSION_MAJOR >= 3
+	unsigned char one = 1;
+
+	assert_int_equal(mbedtls_x509write_crt_set_serial_raw(cert, &one, 1), 0);
+#else
+	mbedtls_mpi one;
+
+	mbedtls_mpi_init(&one);
+	assert_int_equal(mbedtls_mpi_lset(&one, 1), 0);
+	assert_int_equal(mbedtls_x509write_crt_set_serial(cert, &one), 0);
+	mbedtls_mpi_free(&one);
+#endif
+}
+
 void certificate_make(const char *name, const char *cert_path, const char *key_path)
 {
 	unsigned char text[4096];
 	char subject[64];
 	mbedtls_pk_context key;
 	mbedtls_x509write_cert cert;
-	mbedtls_mpi serial;
 
 	snprintf(subject, sizeof(subject), "CN=%s", name);
 	mbedtls_pk_init(&key);
@@ -132,8 +150,6 @@ void certificate_make(const char *name, const char *cert_path, const char *key_p
 	assert_int_equal(mbedtls_ecp_gen_key(
 				 MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(key), random_fill, NULL),
 		0);
-	mbedtls_mpi_init(&serial);
-	assert_int_equal(mbedtls_mpi_lset(&serial, 1), 0);
 	mbedtls_x509write_crt_init(&cert);
 	mbedtls_x509write_crt_set_version(&cert, MBEDTLS_X509_CRT_VERSION_3);
 	mbedtls_x509write_crt_set_md_alg(&cert, MBEDTLS_MD_SHA256);
@@ -141,7 +157,7 @@ void certificate_make(const char *name, const char *cert_path, const char *key_p
 	mbedtls_x509write_crt_set_issuer_key(&cert, &key);
 	assert_int_equal(mbedtls_x509write_crt_set_subject_name(&cert, subject), 0);
 	assert_int_equal(mbedtls_x509write_crt_set_issuer_name(&cert, subject), 0);
-	assert_int_equal(mbedtls_x509write_crt_set_serial(&cert, &serial), 0);
+	number(&cert);
 	assert_int_equal(
 		mbedtls_x509write_crt_set_validity(&cert, "20200101000000", "20991231235959"), 0);
 	assert_int_equal(
@@ -150,6 +166,5 @@ void certificate_make(const char *name, const char *cert_path, const char *key_p
 	assert_int_equal(mbedtls_pk_write_key_pem(&key, text, sizeof(text)), 0);
 	file_write(key_path, text);
 	mbedtls_x509write_crt_free(&cert);
-	mbedtls_mpi_free(&serial);
 	mbedtls_pk_free(&key);
 }

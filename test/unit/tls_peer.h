@@ -5,6 +5,7 @@
 
 #include "conn_rig.h"
 
+#define MBEDTLS_ALLOW_PRIVATE_ACCESS /* of a session's state, in mbed TLS 3 */
 #include <mbedtls/ssl.h>
 
 struct tls_peer {
