@@ -163,10 +163,10 @@ static const int suites[] = {
 	MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 	0,
 };
-/* X25519 first: for a curve that is used once it is the cheaper of the two. */
 static const char *protocols[] = {"http/1.1", NULL};
 
-/* TLS 1.2, its curves, and the hashes of its signatures. */
+/* TLS 1.2, its curves, and the hashes of its signatures. X25519 first: for a curve that is used
+ * once it is the cheaper of the two. */
 #if MBEDTLS_VERSION_MAJOR >= 3
 static const uint16_t groups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
 	MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
