@@ -133,7 +133,7 @@ redis_pid() {
 redis_start() {
   command -v redis-server >/dev/null || die "Redis is not installed; 'make deps' installs it."
   if redis_pid >/dev/null; then return; fi
-  local durable=(--appendonly yes --appendfsync everysec)
+  local durable=(--appendonly yes --appendfsync always)
   if [ "$fast" = yes ]; then durable=(--appendonly no); fi
   rm -f "$redis_socket"
   as_store redis-server --port 0 --unixsocket "$redis_socket" --unixsocketperm 700 \
