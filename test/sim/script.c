@@ -213,8 +213,11 @@ void redis_do(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	for (char *w = strtok_r(line, " ", &save); w && n < WORDS; w = strtok_r(NULL, " ", &save))
+	for (char *w = strtok_r(line, " ", &save); w && n < WORDS; w = strtok_r(NULL, " ", &save)) {
 		argv[n++] = w;
+		while ((w = strchr(w, '~')) != NULL)
+			*w = ' ';
+	}
 	redis_run(lua, n, argv);
 	lua_pop(lua, 1);
 }

@@ -45,7 +45,7 @@ int answer_n(int at); /* how many: of the list at that place, -1: of the whole *
 /* A text of the list at a place (-1: of the whole), until the next script; "" when there is none.
  */
 const char *answer_text(int at, int i);
-/* One command, not of a script. */
+/* One command, not of a script. Words are parted by spaces; a ~ stands for one within a word. */
 void redis_do(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- the seeds ---- */

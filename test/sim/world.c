@@ -315,7 +315,7 @@ static bool say(struct act *a)
 	redis_do("XADD portal:chat:%" PRId64 ":stream * s %d j {} c hello e 1 k k%d", c->id, a->p,
 		said);
 	redis_do("SET portal:chat:%" PRId64 ":sent:%d:k%d 1-1 PX 600000", c->id, a->p, said);
-	redis_do("HSET portal:e2ee:chatkey:%" PRId64 ":1 %d:%s blob", c->id, a->p,
+	redis_do("HSET portal:e2ee:chatkey:%" PRId64 ":1 %d:%s blob~key", c->id, a->p,
 		session_name(a->p, a->s));
 	redis_do("SADD portal:e2ee:blobs:%s %" PRId64 ":1", session_name(a->p, a->s), c->id);
 	return false;
