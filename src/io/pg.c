@@ -2,7 +2,8 @@
  *
  * Path of a query: pg_query (slot waits) -> pg_turn (HOOK_STORES: sent; reads share a sync, up to
  * PG_BATCH of them; what changes something, or is sent again, has its own) -> conn_input ->
- * conn_step (results, in order) -> slot_done (ended, or sent again). Path of a connection:
+ * conn_step (results, in order) -> slot_done (ended, or sent again). Those of one statement that
+ * may go as one pass through pg_share.c before they are sent. Path of a connection:
  * conn_open -> conn_up -> conn_lost -> `retry` -> conn_open.
  *
  * A query's op ends when its sync has been answered, not when its result comes: only then is it
@@ -179,9 +180,20 @@ static void list_send(struct list *waiting, unsigned batch)
 		conn_sync(&pg.conns[i]);
 }
 
+static void slot_wait(struct pg_slot *q)
+{
+	list_add_tail(q->stmt->kind == OP_READ ? &pg.reads : &pg.singles, &q->node);
+}
+
+static void slot_wait_alone(struct pg_slot *q)
+{
+	list_add_tail(&pg.singles, &q->node);
+}
+
 static void pg_turn(struct turn_hook *h)
 {
 	(void)h;
+	pg_share_turn(slot_wait);
 	if (!list_empty(&pg.reads))
 		list_send(&pg.reads, PG_BATCH);
 	if (!list_empty(&pg.singles))
@@ -196,8 +208,10 @@ void pg_query(struct task *t, const struct pg_stmt *s, const struct pg_args *a, 
 	op_begin(t, &q->op, s->kind, next);
 	if (pg.up == 0 || q->err)
 		pg_slot_end(q, q->err ? q->err : ERR_UNAVAILABLE);
+	else if (s->many)
+		pg_share_add(q);
 	else
-		list_add_tail(s->kind == OP_READ ? &pg.reads : &pg.singles, &q->node);
+		slot_wait(q);
 }
 
 /* ---- answers ---- */
@@ -224,12 +238,13 @@ static void slot_done(struct pg_conn *c, struct pg_slot *q)
 	list_remove(&q->node);
 	c->in_flight--;
 	c->stage = STAGE_PREPARE;
-	if (q->again && !q->err && (q->op.task || q->stmt->kind == OP_WRITE)) {
-		list_add_tail(&pg.singles, &q->node);
-		return;
-	}
 	pg.stats.errors += q->err != OK;
-	pg_slot_end(q, q->err);
+	if (q->again && !q->err && pg_slot_is_wanted(q))
+		slot_wait_alone(q);
+	else if (!list_empty(&q->members))
+		pg_share_done(q, slot_wait_alone);
+	else
+		pg_slot_end(q, q->err);
 }
 
 /* NULL ends what a command had to say; a sync has no NULL, unless its commit failed. */
@@ -416,6 +431,7 @@ enum err pg_start(const struct pg_setup *s, struct str *why)
 	turn_hook_add(&pg.turn, HOOK_STORES, pg_turn);
 	statements_check();
 	pg_statements(&statements);
+	pg_share_start(statements);
 	pg.conns = calloc((size_t)s->connections, sizeof(*pg.conns));
 	if (!pg.conns)
 		PANIC("out of memory");
@@ -448,6 +464,7 @@ void pg_stop(void)
 	}
 	waiting_end(&pg.reads);
 	waiting_end(&pg.singles);
+	pg_share_stop();
 	turn_hook_remove(&pg.turn);
 	pg.up = 0;
 	free(pg.conns);

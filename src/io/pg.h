@@ -4,7 +4,8 @@
  * prepared on a connection the first time it is used there (PG_STMT_PLANNED: never). The reads of
  * one loop turn on one connection share one sync and one flush; when one fails, its neighbours are
  * sent again one by one. A write has a sync of its own: it is a transaction by itself. What checks
- * and then acts is one statement (CTE) or one SQL function.
+ * and then acts is one statement (CTE) or one SQL function. Those of one statement that come
+ * together may go as one (PG_STMT_SHARED).
  *
  * Away: as in io/redis.h, but a connection that was up for a second is tried again at once.
  * statement_timeout is STORE_TIMEOUT_MS minus 100 (half of it up to 200). A connection that
@@ -19,18 +20,31 @@ struct pg_stmt {
 	const char *sql;
 	enum op_kind kind;
 	bool planned;
+	const struct pg_stmt *many; /* NULL: each goes by itself */
 };
 /* static const statement, listed in one table of the program so that a test can EXPLAIN them all.
  * The section's name is no function's: to the assembler they would be the same symbol. gcc and
  * clang put no red zones into it. */
-#define PG_STMT(ident, kind_, sql_) PG_ROW(ident, kind_, sql_, false)
+#define PG_STMT(ident, kind_, sql_) PG_ROW(ident, kind_, sql_, false, NULL)
 /* One whose filters may be left out ("$1 IS NULL OR …"): it is planned at each call, with its
  * values. A plan that is right for all values would read all rows. */
-#define PG_STMT_PLANNED(ident, kind_, sql_) PG_ROW(ident, kind_, sql_, true)
-#define PG_ROW(ident, kind_, sql_, planned_)                                                       \
+#define PG_STMT_PLANNED(ident, kind_, sql_) PG_ROW(ident, kind_, sql_, true, NULL)
+/* One that several may share: those that wait at a turn's end go as one, `many_`, another
+ * statement. Its parameters are arrays of the single's ($1: the first parameter of each who waits,
+ * in their order); its rows are those of the single behind a bigint, the number of whom they are
+ * for, from 1 and ascending. While one is under way the next wait for its end, PG_SHARE_MS at most;
+ * a lone one goes at once, as it is. Who gets no row is sent by itself; so are all when it fails.
+ * It is a transaction of all: what it changes is committed for all of them, or for none. */
+#define PG_STMT_SHARED(ident, kind_, many_, sql_) PG_ROW(ident, kind_, sql_, false, &(many_))
+#define PG_SHARE_MS                               20
+#define PG_SHARE_MOST                             32 /* in one; more go as several */
+#define PG_ROW(ident, kind_, sql_, planned_, many_)                                                \
 	static const struct pg_stmt ident                                                          \
-		__attribute__((section("pg_stmt_rows"), used, aligned(8))) = {                     \
-			.name = #ident, .sql = (sql_), .kind = (kind_), .planned = (planned_)}
+		__attribute__((section("pg_stmt_rows"), used, aligned(8))) = {.name = #ident,      \
+			.sql = (sql_),                                                             \
+			.kind = (kind_),                                                           \
+			.planned = (planned_),                                                     \
+			.many = (many_)}
 const struct pg_stmt *pg_statements(size_t *count);
 
 struct pg_setup {

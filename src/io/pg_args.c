@@ -2,10 +2,10 @@
  *
  * A struct pg_args points at the caller's strings and into the task's arena; pg_query copies.
  * To add a type: a function here and in pg.h that appends one entry. */
-#include "io/pg.h"
+#include "io/pg_private.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
+#include "base/secret.h"
 
 static void arg_add(struct pg_args *a, const char *p, size_t n, bool binary)
 {
@@ -55,38 +55,49 @@ void pg_arg_time(struct task *t, struct pg_args *a, int64_t us)
 	arg_add(a, text, TIME_LEN, false);
 }
 
-/* {"a","b\"c",NULL} */
+/* "b\"c", NULL, or bytes as "\\x00ff". */
+void pg_array_put(struct buf *b, const char *p, size_t n, bool binary)
+{
+	if (!p) {
+		buf_lit(b, "NULL");
+		return;
+	}
+	buf_char(b, '"');
+	if (binary) {
+		buf_lit(b, "\\\\x");
+		hex_encode((const uint8_t *)p, n, buf_reserve(b, 2 * n));
+		b->n += 2 * n;
+	}
+	for (size_t i = 0; i < n && !binary; i++) {
+		if (p[i] == '"' || p[i] == '\\')
+			buf_char(b, '\\');
+		buf_char(b, p[i]);
+	}
+	buf_char(b, '"');
+}
+
+static void array_arg(struct task *t, struct pg_args *a, struct buf *b)
+{
+	buf_char(b, '}');
+	pg_arg_str(t, a, arena_str(task_arena(t), buf_view(b)));
+	buf_free(b);
+}
+
 void pg_arg_strs(struct task *t, struct pg_args *a, const struct str *p, size_t n)
 {
-	size_t size = 2;
-	char *text, *at;
+	struct buf b = {0};
 
 	if (!p) {
 		pg_arg_null(a);
 		return;
 	}
-	for (size_t i = 0; i < n; i++)
-		size += 2 * p[i].n + 5;
-	at = text = arena_alloc(task_arena(t), size);
-	*at++ = '{';
+	buf_char(&b, '{');
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
-			*at++ = ',';
-		if (!p[i].p) {
-			memcpy(at, "NULL", 4);
-			at += 4;
-			continue;
-		}
-		*at++ = '"';
-		for (size_t k = 0; k < p[i].n; k++) {
-			if (p[i].p[k] == '"' || p[i].p[k] == '\\')
-				*at++ = '\\';
-			*at++ = p[i].p[k];
-		}
-		*at++ = '"';
+			buf_char(&b, ',');
+		pg_array_put(&b, p[i].p, p[i].n, false);
 	}
-	*at++ = '}';
-	arg_add(a, text, (size_t)(at - text), false);
+	array_arg(t, a, &b);
 }
 
 void pg_arg_i64s(struct task *t, struct pg_args *a, const int64_t *p, size_t n)
@@ -103,7 +114,5 @@ void pg_arg_i64s(struct task *t, struct pg_args *a, const int64_t *p, size_t n)
 			buf_char(&b, ',');
 		buf_i64(&b, p[i]);
 	}
-	buf_char(&b, '}');
-	pg_arg_str(t, a, arena_str(task_arena(t), buf_view(&b)));
-	buf_free(&b);
+	array_arg(t, a, &b);
 }

@@ -3,6 +3,7 @@
 #ifndef IO_PG_PRIVATE_H
 #define IO_PG_PRIVATE_H
 
+#include "base/buf.h"
 #include "io/pg.h"
 
 #include <libpq-fe.h>
@@ -42,9 +43,12 @@ void pg_link_fail(struct pg_link *l, const char *why); /* closes, then `lost` */
 void pg_link_close(struct pg_link *l);                 /* idempotent, silent */
 
 /* ---- pg_slot.c: a query, from pg_query until its op ends; owns a copy of its parameters ---- */
+struct pg_share;
 struct pg_slot {
-	struct op op;
-	struct list node; /* waiting to be sent, or in flight */
+	struct op op;     /* without a task: of one that goes for `members` */
+	struct list node; /* waiting to be sent, in flight, or a member */
+	struct list members;
+	struct pg_share *share; /* counts it as under way */
 	const struct pg_stmt *stmt;
 	pg_decode *decode;
 	void *out;
@@ -65,14 +69,32 @@ struct pg_slot {
 };
 struct pg_slot *pg_slot_new(
 	const struct pg_stmt *s, const struct pg_args *a, pg_decode *decode, void *out);
-void pg_slot_end(struct pg_slot *q, enum err e); /* takes it off its list, ends the op, frees */
+/* Takes it off its list, ends the op (and those of its members), frees. */
+void pg_slot_end(struct pg_slot *q, enum err e);
+bool pg_slot_is_wanted(const struct pg_slot *q); /* still to be sent: it writes, or one waits */
 /* Takes one result of the query: decodes, or sets err and perhaps again. */
 void pg_slot_result(struct pg_slot *q, PGresult *res);
 
 struct pg_rows {
 	PGresult *res;
 	const struct pg_stmt *stmt; /* for messages */
+	int first, count, column;   /* the part that is a member's; all of it: 0, all, 0 */
 };
+
+/* ---- pg_share.c: several that go as one ---- */
+void pg_share_start(size_t statements);
+void pg_share_stop(void); /* ends those that wait */
+void pg_share_add(struct pg_slot *q);
+/* At a turn's end: `go` gets what is to be sent now, singles and those that go for several. */
+void pg_share_turn(void (*go)(struct pg_slot *q));
+void pg_share_left(struct pg_slot *q); /* it is under way no more */
+/* The rows of one that goes for several: each member decodes its own. */
+void pg_share_result(struct pg_slot *q, PGresult *res);
+/* Its sync has been answered: each member ends, or is handed to `again`. Frees it. */
+void pg_share_done(struct pg_slot *q, void (*again)(struct pg_slot *q));
+
+/* ---- pg_args.c: an element of a text array's literal, without the comma ---- */
+void pg_array_put(struct buf *b, const char *p, size_t n, bool binary);
 
 /* ---- pg_script.c, pg.c ---- */
 void pg_script_abort(void);

@@ -27,11 +27,14 @@ enum pg_type {
 
 #define EPOCH_US INT64_C(946684800000000) /* 2000-01-01, PostgreSQL's zero */
 
-static unsigned column_type(const struct pg_rows *r, int row, int col)
+/* The place of a row and a column of `r` in the result. */
+static unsigned column_type(const struct pg_rows *r, int *row, int *col)
 {
-	if (row < 0 || row >= PQntuples(r->res) || col < 0 || col >= PQnfields(r->res))
-		PANIC("statement %s has no row %d, column %d", r->stmt->name, row, col);
-	return PQftype(r->res, col);
+	if (*row < 0 || *row >= r->count || *col < 0 || *col + r->column >= PQnfields(r->res))
+		PANIC("statement %s has no row %d, column %d", r->stmt->name, *row, *col);
+	*row += r->first;
+	*col += r->column;
+	return PQftype(r->res, *col);
 }
 
 _Noreturn static void wrong_type(const struct pg_rows *r, int col)
@@ -54,7 +57,7 @@ static int64_t integer(const struct pg_rows *r, int row, int col)
 
 int pg_count(const struct pg_rows *r)
 {
-	return PQntuples(r->res);
+	return r->count;
 }
 
 int64_t pg_affected(const struct pg_rows *r)
@@ -64,13 +67,13 @@ int64_t pg_affected(const struct pg_rows *r)
 
 bool pg_null(const struct pg_rows *r, int row, int col)
 {
-	column_type(r, row, col);
+	column_type(r, &row, &col);
 	return PQgetisnull(r->res, row, col);
 }
 
 int64_t pg_i64(const struct pg_rows *r, int row, int col)
 {
-	unsigned type = column_type(r, row, col);
+	unsigned type = column_type(r, &row, &col);
 
 	if (type != TYPE_INT8 && type != TYPE_INT4 && type != TYPE_INT2)
 		wrong_type(r, col);
@@ -79,7 +82,7 @@ int64_t pg_i64(const struct pg_rows *r, int row, int col)
 
 bool pg_bool(const struct pg_rows *r, int row, int col)
 {
-	if (column_type(r, row, col) != TYPE_BOOL)
+	if (column_type(r, &row, &col) != TYPE_BOOL)
 		wrong_type(r, col);
 	return !PQgetisnull(r->res, row, col) && *PQgetvalue(r->res, row, col) != 0;
 }
@@ -88,7 +91,7 @@ int64_t pg_time(const struct pg_rows *r, int row, int col)
 {
 	int64_t us;
 
-	if (column_type(r, row, col) != TYPE_TIMESTAMPTZ)
+	if (column_type(r, &row, &col) != TYPE_TIMESTAMPTZ)
 		wrong_type(r, col);
 	if (PQgetisnull(r->res, row, col))
 		return 0;
@@ -98,7 +101,7 @@ int64_t pg_time(const struct pg_rows *r, int row, int col)
 
 struct str pg_text(const struct pg_rows *r, int row, int col)
 {
-	unsigned type = column_type(r, row, col);
+	unsigned type = column_type(r, &row, &col);
 	struct str s;
 
 	if (PQgetisnull(r->res, row, col))

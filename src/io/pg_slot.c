@@ -55,13 +55,24 @@ struct pg_slot *pg_slot_new(
 		PANIC("out of memory");
 	*q = (struct pg_slot){.stmt = s, .decode = decode, .out = out, .started = clock_ms()};
 	list_init(&q->node);
+	list_init(&q->members);
 	if (a && !args_copy(q, a))
 		q->err = ERR_INVALID_REQUEST;
 	return q;
 }
 
+bool pg_slot_is_wanted(const struct pg_slot *q)
+{
+	return q->op.task || q->stmt->kind == OP_WRITE || !list_empty(&q->members);
+}
+
 void pg_slot_end(struct pg_slot *q, enum err e)
 {
+	struct list *n;
+
+	while ((n = list_pop(&q->members)))
+		pg_slot_end(LIST_ITEM(n, struct pg_slot, node), e);
+	pg_share_left(q);
 	list_remove(&q->node);
 	op_end(&q->op, e);
 	free(q);
@@ -120,9 +131,13 @@ void pg_slot_result(struct pg_slot *q, PGresult *res)
 	switch (PQresultStatus(res)) {
 	case PGRES_TUPLES_OK:
 	case PGRES_COMMAND_OK:
-		if (q->decode && q->op.task)
-			q->err = q->decode(
-				q->op.task, &(struct pg_rows){.res = res, .stmt = q->stmt}, q->out);
+		if (!list_empty(&q->members))
+			pg_share_result(q, res);
+		else if (q->decode && q->op.task)
+			q->err = q->decode(q->op.task,
+				&(struct pg_rows){
+					.res = res, .stmt = q->stmt, .count = PQntuples(res)},
+				q->out);
 		break;
 	case PGRES_PIPELINE_ABORTED:
 		if (q->err || q->again)

@@ -46,6 +46,25 @@ PG_STMT(q_kill_others, OP_WRITE,
 	" WHERE application_name = 'portald' AND pid <> pg_backend_pid()"
 	" AND datname = current_database()");
 
+/* Alone it answers 1000 / $1, with others 100 / $1: so each tells how it went. */
+PG_STMT(q_shared_many, OP_READ,
+	"SELECT nr, 100 / v FROM unnest($1::bigint[]) WITH ORDINALITY AS a (v, nr)"
+	" WHERE v <> 7 ORDER BY nr");
+PG_STMT_SHARED(q_shared, OP_READ, q_shared_many, "SELECT 1000 / $1::bigint");
+PG_STMT(q_types_many, OP_READ,
+	"SELECT nr, i, t, b, h FROM unnest($1::bigint[], $2::text[], $3::boolean[], $4::bytea[])"
+	" WITH ORDINALITY AS a (i, t, b, h, nr), generate_series(1, 2) ORDER BY nr");
+PG_STMT_SHARED(q_types_one, OP_READ, q_types_many,
+	"SELECT $1::bigint, $2::text, $3::boolean, $4::bytea FROM generate_series(1, 2)");
+PG_STMT(q_nap_many, OP_WRITE,
+	"SELECT nr, v FROM unnest($1::bigint[]) WITH ORDINALITY AS a (v, nr)");
+PG_STMT_SHARED(q_nap, OP_WRITE, q_nap_many, "SELECT pg_sleep($1::bigint)");
+PG_STMT(q_lost_many, OP_WRITE,
+	"SELECT nr, pg_terminate_backend(pg_backend_pid()) FROM unnest($1::bigint[])"
+	" WITH ORDINALITY AS a (v, nr)");
+PG_STMT_SHARED(
+	q_lost, OP_WRITE, q_lost_many, "INSERT INTO test_pg.t (id) VALUES ($1) RETURNING id");
+
 static const char *const schema =
 	"DROP SCHEMA IF EXISTS test_pg CASCADE; CREATE SCHEMA test_pg;"
 	"CREATE TABLE test_pg.t (id bigint, once bigint UNIQUE);"
@@ -100,6 +119,11 @@ static bool all_up(void)
 static bool some_down(void)
 {
 	return pg_stats().up < CONNECTIONS;
+}
+
+static bool one_task(void)
+{
+	return task_stats().alive == 1;
 }
 
 static bool one_in_flight(void)
@@ -246,7 +270,7 @@ static void test_statements_are_listed(void **state)
 		if (s[i].sql == q_late.sql)
 			assert_string_equal(s[i].name, "q_late");
 	}
-	assert_int_equal(found, 16);
+	assert_int_equal(found, 24);
 }
 
 static void test_scripts(void **state)
@@ -484,6 +508,171 @@ static void test_planned_is_never_prepared(void **state)
 	}
 }
 
+/* ---- several as one ---- */
+
+static void test_shared(void **state)
+{
+	struct call c[40];
+	uint64_t before = pg_stats().queries;
+
+	(void)state;
+	assert_int_equal(call_run(&c[0], &q_shared, 4), OK);
+	assert_int_equal(c[0].got, 250); /* a lone one goes as it is */
+	for (int i = 0; i < 40; i++)
+		call_start(&c[i], &q_shared, i + 1);
+	assert_true(run_until(no_task));
+	for (int i = 0; i < 40; i++) { /* 7 gets no row */
+		assert_int_equal(c[i].err, OK);
+		assert_int_equal(c[i].got, (i == 6 ? 1000 : 100) / (i + 1));
+	}
+	assert_int_equal(pg_stats().queries - before, 1 + 2 + 1);
+}
+
+static void test_shared_and_refused(void **state)
+{
+	struct call c[10], beside[5];
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		call_start(&c[i], &q_shared, i);
+	for (int i = 0; i < 5; i++)
+		call_start(&beside[i], &q_one, i);
+	assert_true(run_until(no_task));
+	for (int i = 0; i < 10; i++) { /* each alone, since one divides by zero */
+		assert_int_equal(c[i].err, i ? OK : ERR_INTERNAL);
+		assert_int_equal(c[i].got, i ? 1000 / i : 0);
+	}
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(beside[i].got, i);
+	assert_true(all_up());
+}
+
+struct typed {
+	struct call call;
+	struct str text, bytes;
+};
+
+static enum err decode_typed(struct task *t, const struct pg_rows *r, void *out)
+{
+	const struct typed *c = out;
+
+	(void)t;
+	assert_int_equal(pg_count(r), 2);
+	for (int row = 0; row < 2; row++) {
+		assert_int_equal(pg_i64(r, row, 0), c->call.arg);
+		assert_int_equal(pg_null(r, row, 1), c->text.p == NULL);
+		assert_true(!c->text.p || str_eq(pg_text(r, row, 1), c->text));
+		assert_int_equal(pg_bool(r, row, 2), c->call.arg % 2);
+		assert_int_equal(pg_null(r, row, 3), c->bytes.p == NULL);
+		assert_true(!c->bytes.p || str_eq(pg_text(r, row, 3), c->bytes));
+	}
+	return c->call.arg == 3 ? ERR_NOT_FOUND : OK;
+}
+
+static void typed_begin(struct task *t)
+{
+	struct typed *c = task_subject(t);
+	struct pg_args a = {0};
+
+	task_catch(t);
+	pg_arg_i64(t, &a, c->call.arg);
+	pg_arg_str(t, &a, c->text);
+	pg_arg_bool(&a, c->call.arg % 2);
+	pg_arg_bytes(&a, c->bytes.p, c->bytes.n);
+	pg_query(t, &q_types_one, &a, decode_typed, c, call_ended);
+}
+
+static void test_shared_types(void **state)
+{
+	struct typed c[] = {
+		{.text = STR("a\"b\\c,{}"), .bytes = STR("\0\\\"\377")},
+		{.text = STR(""), .bytes = STR("")},
+		{.text = STR_NULL, .bytes = STR_NULL},
+		{.text = STR("NULL"), .bytes = STR("h\xc3\xa9")},
+	};
+	uint64_t before = pg_stats().queries;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		c[i].call.arg = i;
+		task_new("typed", &call_ops, &c[i], 0, typed_begin);
+	}
+	assert_true(run_until(no_task));
+	for (int i = 0; i < 4; i++) /* the decoder's is one's own */
+		assert_int_equal(c[i].call.err, i == 3 ? ERR_NOT_FOUND : OK);
+	assert_int_equal(pg_stats().queries - before, 1);
+}
+
+/* What comes while one is under way goes together behind it, and when that takes long, beside it.
+ */
+static void test_shared_wait(void **state)
+{
+	struct call nap, others[3];
+	uint64_t before = pg_stats().queries;
+
+	(void)state;
+	call_start(&nap, &q_nap, 1);
+	assert_true(run_until(one_in_flight));
+	call_start(&others[0], &q_nap, 0);
+	assert_true(run_until(one_in_flight)); /* turns pass */
+	call_start(&others[1], &q_nap, 0);
+	call_start(&others[2], &q_nap, 0);
+	assert_true(run_until(one_task));
+	assert_int_equal(nap.affected, 0); /* it goes on */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(others[i].affected, 3);
+	assert_int_equal(pg_stats().queries - before, 2);
+	assert_true(run_until(no_task));
+	assert_int_equal(nap.err, OK);
+}
+
+/* Whether it was committed is not known: nobody is sent again. */
+static void test_shared_and_lost(void **state)
+{
+	struct call c[5];
+	struct call count;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		call_start(&c[i], &q_lost, 500);
+	assert_true(run_until(no_task));
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(c[i].err, ERR_UNAVAILABLE);
+	assert_int_equal(call_run(&count, &q_count, 500), OK);
+	assert_int_equal(count.got, 0);
+	assert_true(run_until(all_up));
+}
+
+static void shared_detached_begin(struct task *t)
+{
+	struct pg_args a = {0};
+
+	pg_arg_i64(t, &a, 5);
+	pg_query(t, &q_shared, &a, decode_one, task_subject(t), shared_detached_begin);
+	task_end(t);
+}
+
+/* Who left is not asked for, or not told. */
+static void test_shared_and_left(void **state)
+{
+	struct call c[2];
+	uint64_t before = pg_stats().queries;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		task_new("left", &call_ops, NULL, 0, shared_detached_begin);
+	assert_true(run_until(no_task));
+	assert_int_equal(pg_stats().queries - before, 0);
+	for (int i = 0; i < 2; i++) {
+		task_new("left", &call_ops, NULL, 0, shared_detached_begin);
+		call_start(&c[i], &q_shared, 10);
+	}
+	assert_true(run_until(no_task));
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(c[i].got, 10);
+	assert_int_equal(pg_stats().queries - before, 1);
+}
+
 static void test_slow_statement(void **state)
 {
 	struct call c;
@@ -605,6 +794,12 @@ int main(void)
 		TEST(test_clash_is_tried_again),
 		TEST(test_stale_plans),
 		TEST(test_planned_is_never_prepared),
+		TEST(test_shared),
+		TEST(test_shared_and_refused),
+		TEST(test_shared_types),
+		TEST(test_shared_wait),
+		TEST(test_shared_and_lost),
+		TEST(test_shared_and_left),
 		cmocka_unit_test_setup_teardown(test_slow_statement, begin_hasty, end),
 		TEST(test_loss),
 		TEST(test_detached_queries_run),
