@@ -24,9 +24,14 @@ int bot_type_of(struct str word)
 	return 0;
 }
 
-PG_STMT(sql_bot_by_key, OP_READ,
-	"SELECT id, platform, login, rate_limit_per_hour FROM bots"
-	" WHERE key_hash = $1::bytea AND deleted_at IS NULL AND is_active");
+#define BOT_CALLER "b.id, b.platform, b.login, b.rate_limit_per_hour"
+#define BOT_ALIVE  "b.deleted_at IS NULL AND b.is_active"
+
+PG_STMT(sql_bots_by_keys, OP_READ,
+	"SELECT a.nr, " BOT_CALLER " FROM unnest($1::bytea[]) WITH ORDINALITY AS a (hash, nr)"
+	" JOIN bots b ON b.key_hash = a.hash AND " BOT_ALIVE " ORDER BY a.nr");
+PG_STMT_SHARED(sql_bot_by_key, OP_READ, sql_bots_by_keys,
+	"SELECT " BOT_CALLER " FROM bots b WHERE b.key_hash = $1::bytea AND " BOT_ALIVE);
 
 static enum err decode_key(struct task *t, const struct pg_rows *r, void *out)
 {

@@ -1,6 +1,7 @@
 /* Signing in and ending sessions: PostgreSQL first, then Redis.
  *
- *   session_login  sign_in() in PostgreSQL -> session_drop (evicted) and session_put in Redis
+ *   session_login  sign_in() in PostgreSQL (with others: sign_ins()) -> session_drop (evicted) and
+ *                  session_put in Redis
  *   session_end…   the update is committed -> session_drop in Redis
  *
  * What is committed counts: when the step in Redis fails, the answer is the same. Redis hears of it
@@ -142,13 +143,19 @@ struct session_login {
 	bool in;
 };
 
-PG_STMT(session_open_one, OP_WRITE,
-	"SELECT user_id, username, avatar_source, state, permission_level, subscription_level,"
-	" subscription_expires_at, subscription_granted_by, last_activity_at, permission_since,"
-	" registered_at, updated_at, platform, platform_user_id, platform_username,"
-	" platform_avatar_url, linked_at, last_authenticated_at,"
+#define LOGIN_COLUMNS                                                                              \
+	"user_id, username, avatar_source, state, permission_level, subscription_level,"           \
+	" subscription_expires_at, subscription_granted_by, last_activity_at, permission_since,"   \
+	" registered_at, updated_at, platform, platform_user_id, platform_username,"               \
+	" platform_avatar_url, linked_at, last_authenticated_at,"                                  \
 	" outcome, reason, until, created_at, expires_at, live, gone"
-	" FROM sign_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+
+/* Limits and days are the same for all. */
+PG_STMT(session_open_many, OP_WRITE,
+	"SELECT nr, " LOGIN_COLUMNS " FROM sign_ins($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+	" ($10::integer[])[1], ($11::integer[])[1], ($12::integer[])[1])");
+PG_STMT_SHARED(session_open_one, OP_WRITE, session_open_many,
+	"SELECT " LOGIN_COLUMNS " FROM sign_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
 
 static enum err login_decode(struct task *t, const struct pg_rows *r, void *out)
 {

@@ -3,8 +3,8 @@
  *
  * Results are copied into the task's arena by the decoders and end with the task.
  *
- * To add a column to the private profile: schema/ with sign_in(), USER_COLUMNS and session_open_one
- * (store/session.c), user_decode, struct user, and its writer in api/me.c. */
+ * To add a column to the private profile: schema/ with sign_in() and sign_ins(), USER_COLUMNS and
+ * LOGIN_COLUMNS (store/session.c), user_decode, struct user, and its writer in api/me.c. */
 #include "store/user.h"
 
 #include "io/pg.h"
@@ -239,7 +239,17 @@ void user_by_identity(struct task *t, struct str platform, struct str platform_u
 	pg_query(t, &sql_user_by_identity, &a, decode_identity_owner, out, next);
 }
 
-PG_STMT(sql_identity_refresh, OP_WRITE,
+PG_STMT(sql_identities_refresh, OP_WRITE,
+	"WITH asked AS MATERIALIZED (SELECT a.* FROM unnest($1::text[], $2::text[], $3::text[], "
+	"$4::text[])"
+	"  WITH ORDINALITY AS a (platform, platform_user_id, username, avatar_url, nr)),"
+	" told AS (UPDATE identities i"
+	"  SET platform_username = a.username, platform_avatar_url = a.avatar_url FROM asked a"
+	"  WHERE i.platform = a.platform AND i.platform_user_id = a.platform_user_id"
+	"  AND (i.platform_username, i.platform_avatar_url) IS DISTINCT FROM (a.username, "
+	"a.avatar_url))"
+	" SELECT a.nr FROM asked a ORDER BY a.nr");
+PG_STMT_SHARED(sql_identity_refresh, OP_WRITE, sql_identities_refresh,
 	"UPDATE identities SET platform_username = $3::text, platform_avatar_url = $4::text"
 	" WHERE platform = $1::text AND platform_user_id = $2::text"
 	" AND (platform_username, platform_avatar_url) IS DISTINCT FROM ($3::text, $4::text)");

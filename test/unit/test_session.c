@@ -240,6 +240,95 @@ static void admins_sign_in_for_a_day(void **state)
 	assert_in_range(admin.out.expires_at - admin.out.created_at, 86399000000, 86401000000);
 }
 
+/* ---- signing in with others: what comes in one turn goes as one ---- */
+
+static void known_people_share_a_statement(void **state)
+{
+	struct login_job before[10], all[10];
+	struct person p[10];
+	uint64_t queries;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		p[i] = person_new();
+		before[i] = sign_in(&p[i]);
+		all[i] = login_of(&p[i], i % 2);
+	}
+	queries = pg_stats().queries;
+	for (int i = 0; i < 10; i++)
+		job_start(&all[i].job);
+	jobs_run();
+	assert_int_equal(pg_stats().queries - queries, 1);
+	for (int i = 0; i < 10; i++) {
+		const struct login_job *l = &all[i];
+
+		assert_int_equal(l->job.fault.err, OK);
+		assert_false(l->out.created);
+		assert_int_equal(l->out.user.id, before[i].out.user.id);
+		assert_int_equal(l->out.expires_at - l->out.created_at > 29LL * 86400 * 1000000, 1);
+		secret_hash(str_make(l->out.token, TOKEN_TEXT), all[i].hash);
+		assert_int_equal(strtoll(cached(l, "a"), NULL, 10), l->out.created_at);
+		assert_int_equal(
+			strtoll(cached(l, "e"), NULL, 10), (l->out.expires_at + 500) / 1000);
+		assert_int_equal(count(&test_bot_logins, l->out.user.id), !(i % 2));
+		assert_true(live(l) && live(&before[i]));
+	}
+}
+
+/* In one turn: known ones, one five times, one with five sessions, an Admin, a restricted, a new
+ * person, a bot's unknown, and one whose words PostgreSQL refuses. */
+static void all_kinds_sign_in_together(void **state)
+{
+	struct person p[8];
+	struct login_job had[8], same[5], full[5], l[8];
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		p[i] = person_new();
+		if (i < 6)
+			had[i] = sign_in(&p[i]);
+		l[i] = login_of(&p[i], i != 7);
+	}
+	full[0] = had[1];
+	for (int i = 1; i < 5; i++)
+		full[i] = sign_in(&p[1]);
+	sql_do("UPDATE users SET permission_level = 2 WHERE id = %lld",
+		(long long)had[2].out.user.id);
+	sql_do("UPDATE users SET restriction = 'banned' WHERE id = %lld",
+		(long long)had[3].out.user.id);
+	l[4].ask.user_agent = STR("\xff");
+	for (int round = 0; round < 2; round++) { /* with the refused one, and without */
+		for (int i = 0; i < 8; i++)
+			if (i != 4 || round == 0)
+				job_start(&l[i].job);
+		for (int i = 0; i < 5 && round == 1; i++) {
+			same[i] = login_of(&p[0], true);
+			job_start(&same[i].job);
+		}
+		jobs_run();
+		for (int i = 0; i < 8; i++)
+			assert_int_equal(l[i].job.fault.err, i == 3   ? ERR_ACCOUNT_BANNED
+							     : i == 4 ? ERR_INTERNAL
+							     : i == 7 ? ERR_USER_NOT_FOUND
+								      : OK);
+		assert_true(l[3].job.fault.has_ban);
+		assert_int_equal(l[6].out.created, round == 0);
+		assert_in_range(
+			l[2].out.expires_at - l[2].out.created_at, 86399000000, 86401000000);
+		assert_int_equal(count(&test_live_sessions, had[1].out.user.id), 5);
+		assert_int_equal(live(&full[round]), 0);
+		assert_int_equal(live(&full[round + 1]), 1);
+	}
+	/* One person: had, two with the others, five at once. */
+	assert_int_equal(count(&test_live_sessions, had[0].out.user.id), 5);
+	assert_int_equal(seats(had[0].out.user.id), 5);
+	assert_false(live(&had[0]));
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(same[i].job.fault.err, OK);
+	assert_int_equal(count(&test_live_sessions, had[3].out.user.id), 1);
+	assert_int_equal(count(&test_live_sessions, had[4].out.user.id), 1);
+}
+
 /* ---- ends ---- */
 
 static void ends(void **state)
@@ -588,6 +677,8 @@ int main(void)
 		cmocka_unit_test(the_oldest_gives_way),
 		cmocka_unit_test(restricted_people_get_no_session),
 		cmocka_unit_test(admins_sign_in_for_a_day),
+		cmocka_unit_test(known_people_share_a_statement),
+		cmocka_unit_test(all_kinds_sign_in_together),
 		cmocka_unit_test(ends),
 		cmocka_unit_test(lists),
 		cmocka_unit_test(another_end_is_read),

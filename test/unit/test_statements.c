@@ -131,6 +131,11 @@ static const struct sample {
 	{"session_end_one", "sha256('live 7777'), 'logout'"},
 	{"session_ended_lately", ""},
 	{"session_find", "sha256('live 7777'), 10"},
+	{"session_open_many",
+		"ARRAY['discord', 'discord'], ARRAY['id7777', 'id8888'], ARRAY['', ''], "
+		"ARRAY['', ''], ARRAY[true, false], ARRAY[sha256('new'), sha256('other')], "
+		"ARRAY['abcd', 'efgh'], ARRAY['127.0.0.1', '127.0.0.1'], ARRAY['', ''], "
+		"ARRAY[1, 1], ARRAY[7, 7], ARRAY[1, 1]"},
 	{"session_open_one", "'discord', 'id7777', '', '', true, sha256('new'), 'abcd', "
 			     "'127.0.0.1', '', 1, 7, 1"},
 	{"session_open_one", "'discord', 'nobody', '', '', true, sha256('new'), 'abcd', "
@@ -171,6 +176,7 @@ static const struct sample {
 	{"sql_bots_browse", "'bot 77', NULL, NULL, 7777, 0, 25"},
 	{"sql_bots_browse", "NULL, 5194, NULL, NULL, 0, 25"},
 	{"sql_bots_browse", "NULL, NULL, 2, NULL, 0, 25"},
+	{"sql_bots_by_keys", "ARRAY[sha256('bot 777'), sha256('bot 777'), sha256('none')]"},
 	{"sql_bots_managed", "5194, 0, 0, 25"},
 	{"sql_bots_managed", "1, 3, 0, 25"},
 	{"sql_chat_active", "2"},
@@ -201,6 +207,8 @@ static const struct sample {
 	{"sql_epoch_raise", "2"},
 	{"sql_face", USER},
 	{"sql_hard_muted", "10001"},
+	{"sql_identities_refresh", "ARRAY['discord', 'telegram'], ARRAY['id7777', 'id8888'], "
+				   "ARRAY['name', ''], ARRAY['', '']"},
 	{"sql_identity_link", USER ", 'web', 'new', '', ''"},
 	{"sql_identity_refresh", "'discord', 'id7777', 'name', ''"},
 	{"sql_identity_unlink", USER ", 'discord'"},
