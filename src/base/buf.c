@@ -14,10 +14,12 @@ void buf_free(struct buf *b)
 	*b = (struct buf){0};
 }
 
-static void buf_grow(struct buf *b, size_t need)
+void buf_grow(struct buf *b, size_t more)
 {
-	size_t cap = b->cap ? b->cap : 64;
+	size_t cap = b->cap ? b->cap : 64, need;
 
+	if (__builtin_add_overflow(b->n, more, &need))
+		PANIC("a buffer of %zu more bytes", more);
 	while (cap < need)
 		if (__builtin_mul_overflow(cap, (size_t)2, &cap))
 			PANIC("a buffer of %zu bytes", need);
@@ -25,25 +27,6 @@ static void buf_grow(struct buf *b, size_t need)
 	if (!b->p)
 		PANIC("out of memory: a buffer of %zu bytes", cap);
 	b->cap = cap;
-}
-
-char *buf_reserve(struct buf *b, size_t more)
-{
-	size_t need;
-
-	if (__builtin_add_overflow(b->n, more, &need))
-		PANIC("a buffer of %zu more bytes", more);
-	if (need > b->cap || !b->p)
-		buf_grow(b, need);
-	return b->p + b->n;
-}
-
-void buf_put(struct buf *b, const void *p, size_t n)
-{
-	if (n == 0)
-		return;
-	memcpy(buf_reserve(b, n), p, n);
-	b->n += n;
 }
 
 void buf_drop(struct buf *b, size_t n)

@@ -11,18 +11,33 @@ struct buf {
 	size_t cap; /* bytes had */
 };
 
-void buf_free(struct buf *b);                  /* back to zero-initialised */
-char *buf_reserve(struct buf *b, size_t more); /* room for `more`; returns the write position */
-void buf_put(struct buf *b, const void *p, size_t n);
-void buf_drop(struct buf *b, size_t n); /* forget the first n bytes (memmove) */
+void buf_free(struct buf *b);              /* back to zero-initialised */
+void buf_grow(struct buf *b, size_t more); /* makes room for `more` */
+void buf_drop(struct buf *b, size_t n);    /* forget the first n bytes (memmove) */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_i64(struct buf *b, int64_t v); /* decimal */
 
+/* What every answer is made of is inline: a literal becomes a few moves. */
+
+static inline char *buf_reserve(struct buf *b, size_t more) /* returns the write position */
+{
+	if (more > b->cap - b->n || !b->p)
+		buf_grow(b, more);
+	return b->p + b->n;
+}
+
+static inline void buf_put(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0)
+		return;
+	memcpy(buf_reserve(b, n), p, n);
+	b->n += n;
+}
+
 static inline void buf_char(struct buf *b, char c)
 {
-	if (b->n == b->cap)
-		buf_reserve(b, 1);
-	b->p[b->n++] = c;
+	*buf_reserve(b, 1) = c;
+	b->n++;
 }
 
 static inline void buf_str(struct buf *b, struct str s)
