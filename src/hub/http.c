@@ -1,6 +1,7 @@
 /* The HTTP server: requests of connections, one at a time and in order.
  *
- * Owns a struct http_conn per connection, and the exchange of the request that waits for its reply.
+ * Owns a struct http_conn per connection; the exchange of the request that waits for its reply is
+ * part of it.
  *
  *   http_opened -> http_input: http_read -> request -> … http_reply -> http_input (the next one)
  *                                        -> broken: reply, close
@@ -22,22 +23,23 @@
 
 #define SCRATCH_KEEP 65536 /* a reply larger than this does not leave its buffer behind */
 
+/* The request that waits for its reply. */
+struct exchange {
+	void *data;
+	void (*gone)(struct exchange *x);
+	bool due;     /* else there is none */
+	bool watched; /* for the end of the peer's sending side */
+	bool head, http10, keep_alive;
+};
+
 struct http_conn {
 	struct conn *c;
-	struct exchange *x; /* the request that waits for its reply */
 	struct http_reader reader;
 	struct list node;
+	struct exchange x;
 	bool waiting; /* bytes stay with the connection, which is paused or about to resume */
 	bool ended;   /* the peer sends no more */
 	bool served;  /* a request has come: the next one may be waited for longer */
-};
-
-struct exchange {
-	struct http_conn *h;
-	void *data;
-	void (*gone)(struct exchange *x);
-	bool watched; /* for the end of the peer's sending side */
-	bool head, http10, keep_alive;
 };
 
 static const struct http_handler *handler;
@@ -46,6 +48,11 @@ static size_t busy;
 static size_t body_max = HTTP_BODY_MAX;
 static bool draining;
 static struct buf scratch; /* a reply while it is put together */
+
+static struct http_conn *conn_of(const struct exchange *x)
+{
+	return LIST_ITEM(x, struct http_conn, x);
+}
 
 static int64_t seconds(int64_t s)
 {
@@ -64,14 +71,14 @@ static void reply_send(struct conn *c)
 
 static void exchange_end(struct exchange *x)
 {
-	x->h->x = NULL;
-	free(x);
+	ASSERT(x->due);
+	x->due = false;
 	busy--;
 }
 
 void http_reply(struct exchange *x, int status, struct str headers, struct str body, bool close)
 {
-	struct http_conn *h = x->h;
+	struct http_conn *h = conn_of(x);
 	struct conn *c = h->c;
 	bool last = h->ended && !h->waiting;
 	bool keep = x->keep_alive && !close && !last && !draining;
@@ -119,7 +126,7 @@ static void http_conn_free(struct http_conn *h)
 
 struct conn *http_hijack(struct exchange *x, struct str headers)
 {
-	struct http_conn *h = x->h;
+	struct http_conn *h = conn_of(x);
 	struct conn *c = h->c;
 
 	http_begin(&scratch, 101);
@@ -159,20 +166,15 @@ static void on_slow(struct conn *c)
 /* May end h: nothing may follow in the caller. */
 static void request_begin(struct http_conn *h, const struct http_request *r)
 {
-	struct exchange *x = malloc(sizeof(*x));
-
-	if (!x)
-		PANIC("out of memory");
-	*x = (struct exchange){.h = h,
+	h->x = (struct exchange){.due = true,
 		.gone = handler->gone,
 		.head = r->method == HTTP_HEAD,
 		.http10 = r->http10,
 		.keep_alive = r->keep_alive};
-	h->x = x;
 	h->served = true;
 	busy++;
 	conn_timeout(h->c, 0, NULL);
-	handler->request(x, r);
+	handler->request(&h->x, r);
 }
 
 /* What is left of a request will not be completed. */
@@ -203,7 +205,7 @@ static size_t http_input(struct conn *c, char *p, size_t n)
 	enum http_result result;
 	size_t consumed = 0;
 
-	if (h->x) {
+	if (h->x.due) {
 		pause_input(h);
 		return 0;
 	}
@@ -253,7 +255,7 @@ static void http_eof(struct conn *c)
 	struct http_conn *h = conn_data(c);
 
 	h->ended = true;
-	if ((!h->x && !h->waiting) || (h->x && h->x->watched))
+	if (h->x.due ? h->x.watched : !h->waiting)
 		close_ended(c);
 }
 
@@ -262,9 +264,9 @@ static void http_closed(struct conn *c, enum conn_reason r)
 	struct http_conn *h = conn_data(c);
 
 	(void)r;
-	if (h->x) {
-		h->x->gone(h->x);
-		exchange_end(h->x);
+	if (h->x.due) {
+		h->x.gone(&h->x);
+		exchange_end(&h->x);
 	}
 	http_conn_free(h);
 }
@@ -293,7 +295,7 @@ void http_drain(void)
 	LIST_FOREACH_SAFE (n, &conns) {
 		struct http_conn *h = LIST_ITEM(n, struct http_conn, node);
 
-		if (!h->x && http_reader_idle(&h->reader))
+		if (!h->x.due && http_reader_idle(&h->reader))
 			conn_close(h->c, CONN_DONE);
 	}
 }
@@ -322,7 +324,7 @@ void *exchange_data(const struct exchange *x)
 
 struct conn *exchange_conn(const struct exchange *x)
 {
-	return x->h->c;
+	return conn_of(x)->c;
 }
 
 void exchange_watch(struct exchange *x, void (*gone)(struct exchange *x))

@@ -6,7 +6,7 @@
  * 100-continue is answered when the head is complete. HEAD is served as GET with the body left out.
  * A peer that has closed its sending side still gets the reply to what it had sent.
  *
- * Lifetime: an exchange lives from `request` until http_reply (which frees it) or until `gone`. */
+ * Lifetime: an exchange lives from `request` until http_reply (which ends it) or until `gone`. */
 #ifndef HUB_HTTP_H
 #define HUB_HTTP_H
 
@@ -41,9 +41,9 @@ struct conn *exchange_conn(const struct exchange *x);
 void exchange_watch(struct exchange *x, void (*gone)(struct exchange *x));
 
 /* Sends status + `headers` (ready "Name: value\r\n" lines, may be empty) + Content-Length + body,
- * and frees the exchange. `close`: the connection ends after it. */
+ * and ends the exchange. `close`: the connection ends after it. */
 void http_reply(struct exchange *x, int status, struct str headers, struct str body, bool close);
-/* Upgrade: sends 101 with the headers, gives the connection to the caller (conn_set_ops) and frees
+/* Upgrade: sends 101 with the headers, gives the connection to the caller (conn_set_ops) and ends
  * the exchange; bytes behind the request go to the new owner's input. */
 struct conn *http_hijack(struct exchange *x, struct str headers);
 

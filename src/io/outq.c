@@ -23,7 +23,7 @@
 #define KEEP_BYTES  0
 #else
 #define KEEP_SHARED 1024
-#define KEEP_BYTES  32
+#define KEEP_BYTES  64
 #endif
 #define BLOCK_MAX    65536
 #define BLOCK_FRAMES 16 /* no frame is a smaller part of its block */
