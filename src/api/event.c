@@ -133,7 +133,7 @@ void event_serve(struct socket *s, const struct sio_event *e)
 	q->socket = s;
 	q->ack = e->ack;
 	q->method = HTTP_OTHER;
-	q->started_ns = clock_ns();
+	q->started_ns = clock_turn_ns();
 	q->caller = socket_caller(s);
 	q->route = event_find(e->name);
 	correlation_make(q->correlation);

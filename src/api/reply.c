@@ -63,28 +63,41 @@ static const char *method_name(enum http_method m)
 	return names[m];
 }
 
-/* The row's path, never the raw one. Probes come every second and are told at debug. status 0: the
- * client left first. */
-static void request_tell(struct request *q, int status)
+/* The row's path, never the raw one. Probes come every second and are told at debug. */
+static void request_log(const struct request *q, int status, int64_t us)
 {
 	enum tier tier = q->route ? q->route->tier : TIER_NONE;
 	bool probe = tier == TIER_PROBE || tier == TIER_HEALTH || q->event;
-	int64_t us = (clock_ns() - q->started_ns) / 1000;
+	enum log_level level = probe ? LOG_DEBUG : LOG_INFO;
 	char client[ADDR_TEXT];
-	struct log_field f[9] = {LOG_Z("method", q->event ? "EVENT" : method_name(q->method)),
-		LOG_Z("route", q->route ? q->route->path : "none"), LOG_I("status", status),
-		LOG_I("duration_us", us), LOG_S("correlation_id", str_make(q->correlation, 36))};
-	size_t n = 5;
+	struct log_field f[9];
+	size_t n = 0;
 
-	q->told = true;
-	metrics_request(q->route, status, us);
+	if (!log_wants(level))
+		return;
+	f[n++] = LOG_Z("method", q->event ? "EVENT" : method_name(q->method));
+	f[n++] = LOG_Z("route", q->route ? q->route->path : "none");
+	f[n++] = LOG_I("status", status);
+	f[n++] = LOG_I("duration_us", us);
+	f[n++] = LOG_S("correlation_id", str_make(q->correlation, 36));
 	if (!probe)
 		f[n++] = LOG_S("client", str_make(client, addr_format(&q->caller.addr, client)));
 	if (q->caller.user_id)
 		f[n++] = LOG_I("user_id", q->caller.user_id);
 	if (q->caller.bot_id)
-		f[n] = LOG_I("bot_id", q->caller.bot_id);
-	log_write(probe ? LOG_DEBUG : LOG_INFO, "request", f);
+		f[n++] = LOG_I("bot_id", q->caller.bot_id);
+	f[n].kind = LOG_F_END;
+	log_write(level, "request", f);
+}
+
+/* status 0: the client left first. */
+static void request_tell(struct request *q, int status)
+{
+	int64_t us = (clock_ns() - q->started_ns) / 1000;
+
+	q->told = true;
+	metrics_request(q->route, status, us);
+	request_log(q, status, us);
 }
 
 static void answer(struct request *q, int status, const char *type, struct str body)
@@ -184,7 +197,8 @@ void reply_empty_now(struct request *q, int status)
 
 void reply_broken(enum err e, const struct addr *peer, struct buf *head, struct buf *body)
 {
-	struct request q = {.method = HTTP_OTHER, .started_ns = clock_ns(), .caller.addr = *peer};
+	struct request q = {
+		.method = HTTP_OTHER, .started_ns = clock_turn_ns(), .caller.addr = *peer};
 	struct fault f = {.err = e};
 
 	correlation_make(q.correlation);

@@ -2,7 +2,7 @@
  *
  *   on_request -> client, credentials -> route (404, 405), preflight, origin -> task: gate_begin
  *   on_gone    -> the task becomes an orphan
- * Owns: the pool of requests, and a store of random bytes for correlation ids.
+ * Owns: the pool of requests.
  * Lifetime: slices of the http_request end with on_request; what must stay is copied to the task's
  * arena. A request is freed with its task, or when it was answered without one.
  * To let handlers see more of a request: edit struct request (api/serve.h) and request_keep. */
@@ -86,30 +86,10 @@ void request_pool_drain(void)
 
 /* ---- correlation ---- */
 
-/* A random UUID (RFC 9562, version 4) from bytes drawn some KiB at a time: one for each request
- * would be a system call each. */
 void correlation_make(char out[37])
 {
-	static uint8_t store[4096];
-	static size_t left;
-	static const char digits[] = "0123456789abcdef";
-	uint8_t *u;
-
-	if (left == 0) {
-		secret_random(store, sizeof(store));
-		left = sizeof(store);
-	}
-	left -= 16;
-	u = store + left;
-	u[6] = (uint8_t)((u[6] & 0x0F) | 0x40);
-	u[8] = (uint8_t)((u[8] & 0x3F) | 0x80);
-	for (int i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*out++ = '-';
-		*out++ = digits[u[i] >> 4];
-		*out++ = digits[u[i] & 15];
-	}
-	*out = '\0';
+	secret_uuid(out);
+	out[36] = '\0';
 }
 
 static bool is_uuid(struct str s)
@@ -314,7 +294,7 @@ static void on_request(struct exchange *x, const struct http_request *r)
 	}
 	q = request_new();
 	q->x = x;
-	q->started_ns = clock_ns();
+	q->started_ns = clock_turn_ns();
 	q->method = r->method;
 	q->origin = cors_listed(r);
 	request_correlate(q, r);

@@ -72,12 +72,12 @@ bool cidr_parse(struct str s, struct cidr *out)
 
 bool cidr_has(const struct cidr *c, const struct addr *a)
 {
-	struct addr masked = *a;
+	size_t whole = c->bits / 8;
+	unsigned rest = c->bits % 8;
 
-	if (a->unix_peer)
+	if (a->unix_peer || memcmp(a->ip, c->base.ip, whole) != 0)
 		return false;
-	mask(masked.ip, c->bits);
-	return addr_eq(&masked, &c->base);
+	return rest == 0 || (a->ip[whole] ^ c->base.ip[whole]) >> (8 - rest) == 0;
 }
 
 /* By hand: a request does it twice, and snprintf takes half a microsecond. */

@@ -14,7 +14,7 @@
 #define TO_1970 719468 /* days from 0000-03-01 to 1970-01-01 */
 
 static struct {
-	int64_t ms, us;
+	int64_t ms, us, ns;
 	int64_t offset_ms;
 	bool read;
 } now;
@@ -29,7 +29,8 @@ static int64_t read_ns(clockid_t id)
 
 void clock_refresh(void)
 {
-	now.ms = read_ns(CLOCK_MONOTONIC) / 1000000 + now.offset_ms;
+	now.ns = read_ns(CLOCK_MONOTONIC);
+	now.ms = now.ns / 1000000 + now.offset_ms;
 	now.us = read_ns(CLOCK_REALTIME) / 1000 + now.offset_ms * 1000;
 	now.read = true;
 }
@@ -46,6 +47,13 @@ int64_t clock_us(void)
 	if (!now.read)
 		clock_refresh();
 	return now.us;
+}
+
+int64_t clock_turn_ns(void)
+{
+	if (!now.read)
+		clock_refresh();
+	return now.ns;
 }
 
 int64_t clock_ns(void)

@@ -9,6 +9,7 @@
 int64_t clock_ms(void);         /* monotonic, as of this loop turn */
 int64_t clock_us(void);         /* wall, as of this loop turn */
 int64_t clock_ns(void);         /* monotonic, read now; for measuring */
+int64_t clock_turn_ns(void);    /* the same, as of this loop turn */
 void clock_refresh(void);       /* the loop calls it at the start of a turn */
 void clock_advance(int64_t ms); /* tests: both clocks jump ahead */
 

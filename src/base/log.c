@@ -174,9 +174,14 @@ static bool gap_closed(void)
 	return true;
 }
 
+bool log_wants(enum log_level level)
+{
+	return level >= logs.least;
+}
+
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
-	if (level < logs.least)
+	if (!log_wants(level))
 		return;
 	if (gap_closed())
 		line_put(level, message, fields);

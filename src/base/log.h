@@ -39,6 +39,7 @@ struct log_field {
 #define LOG_Z(name_, cstr) LOG_S(name_, str_of(cstr))
 #define LOG_I(name_, int_) ((struct log_field){.name = (name_), .kind = LOG_F_INT, .i = (int_)})
 
+bool log_wants(enum log_level level); /* for who would have to gather the fields first */
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 /* log_line(LOG_INFO, "listening", LOG_Z("address", addr), LOG_I("port", port)); */
 #define log_line(level, message, ...)                                                              \

@@ -40,7 +40,7 @@ enum err secret_setup(struct str secret_key)
 	return OK;
 }
 
-/* Every request takes a UUID; one system call for 32 of them. What was given out is wiped. */
+/* One system call for some of them. What was given out is wiped. */
 void secret_random(void *out, size_t n)
 {
 	static uint8_t stock[512];
@@ -100,15 +100,31 @@ void secret_code(char out[CODE_LEN])
 		out[i] = letters[secret_below(sizeof(letters) - 1)];
 }
 
+/* Every request takes one, so the kernel is asked once: from then on a stream cipher makes ids, and
+ * a key for those behind them. */
 void secret_uuid(char out[36])
 {
-	uint8_t raw[16];
+	static struct {
+		uint8_t key[randombytes_SEEDBYTES], ids[256][16];
+	} stock;
+	static size_t left;
+	static bool keyed;
+	uint8_t key[sizeof(stock.key)], *id;
 	char hex[32];
 
-	secret_random(raw, sizeof(raw));
-	raw[6] = (raw[6] & 0x0F) | 0x40; /* version 4 */
-	raw[8] = (raw[8] & 0x3F) | 0x80; /* variant 10 */
-	hex_encode(raw, sizeof(raw), hex);
+	if (left == 0) {
+		if (!keyed)
+			randombytes_buf(stock.key, sizeof(stock.key));
+		keyed = true;
+		memcpy(key, stock.key, sizeof(key));
+		randombytes_buf_deterministic(&stock, sizeof(stock), key);
+		secret_wipe(key, sizeof(key));
+		left = sizeof(stock.ids) / sizeof(stock.ids[0]);
+	}
+	id = stock.ids[--left];
+	id[6] = (id[6] & 0x0F) | 0x40; /* version 4 */
+	id[8] = (id[8] & 0x3F) | 0x80; /* variant 10 */
+	hex_encode(id, sizeof(stock.ids[0]), hex);
 	memcpy(out, hex, 8);
 	memcpy(out + 9, hex + 8, 4);
 	memcpy(out + 14, hex + 12, 4);

@@ -145,41 +145,41 @@ static const struct {
 	int status;
 	const char *text;
 } statuses[] = {
-	{100, "Continue"},
-	{101, "Switching Protocols"},
-	{200, "OK"},
-	{201, "Created"},
-	{204, "No Content"},
-	{301, "Moved Permanently"},
-	{302, "Found"},
-	{303, "See Other"},
-	{304, "Not Modified"},
-	{307, "Temporary Redirect"},
-	{308, "Permanent Redirect"},
-	{400, "Bad Request"},
-	{401, "Unauthorized"},
-	{403, "Forbidden"},
-	{404, "Not Found"},
-	{405, "Method Not Allowed"},
-	{408, "Request Timeout"},
-	{409, "Conflict"},
-	{413, "Content Too Large"},
-	{415, "Unsupported Media Type"},
-	{422, "Unprocessable Content"},
-	{426, "Upgrade Required"},
-	{429, "Too Many Requests"},
-	{431, "Request Header Fields Too Large"},
-	{500, "Internal Server Error"},
-	{503, "Service Unavailable"},
+	{100, "100 Continue"},
+	{101, "101 Switching Protocols"},
+	{200, "200 OK"},
+	{201, "201 Created"},
+	{204, "204 No Content"},
+	{301, "301 Moved Permanently"},
+	{302, "302 Found"},
+	{303, "303 See Other"},
+	{304, "304 Not Modified"},
+	{307, "307 Temporary Redirect"},
+	{308, "308 Permanent Redirect"},
+	{400, "400 Bad Request"},
+	{401, "401 Unauthorized"},
+	{403, "403 Forbidden"},
+	{404, "404 Not Found"},
+	{405, "405 Method Not Allowed"},
+	{408, "408 Request Timeout"},
+	{409, "409 Conflict"},
+	{413, "413 Content Too Large"},
+	{415, "415 Unsupported Media Type"},
+	{422, "422 Unprocessable Content"},
+	{426, "426 Upgrade Required"},
+	{429, "429 Too Many Requests"},
+	{431, "431 Request Header Fields Too Large"},
+	{500, "500 Internal Server Error"},
+	{503, "503 Service Unavailable"},
 };
 
-const char *http_status_text(int status)
+static const char *status_text(int status)
 {
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
 		if (statuses[i].status == status)
 			return statuses[i].text;
 	}
-	return "Unknown";
+	return NULL;
 }
 
 /* RFC 9110, section 5.6.7. Not by libc: its first conversion reads the time zone's file. */
@@ -206,10 +206,13 @@ static struct str date_line(void)
 
 void http_begin(struct buf *b, int status)
 {
+	const char *text = status_text(status);
+
 	buf_lit(b, "HTTP/1.1 ");
-	buf_i64(b, status);
-	buf_char(b, ' ');
-	buf_str(b, str_of(http_status_text(status)));
+	if (text)
+		buf_str(b, str_of(text));
+	else
+		buf_printf(b, "%d Unknown", status);
 	buf_lit(b, "\r\n");
 	buf_str(b, date_line());
 }

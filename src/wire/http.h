@@ -103,7 +103,6 @@ bool query_next(struct str *rest, struct str *name, struct str *value);
 bool media_type_is(struct str content_type, struct str type);
 
 /* ---- responses ---- */
-const char *http_status_text(int status);
 /* "HTTP/1.1 200 OK\r\n" + Date (kept per second) ; the caller appends headers with http_put_header,
  * then http_end_head with the body's length (-1: no Content-Length, for 101 and 204). */
 void http_begin(struct buf *b, int status);

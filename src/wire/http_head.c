@@ -71,11 +71,30 @@ static bool head_shape(struct http_request *r, const char *p, const char *end, s
 /* uri-host [":" port] (RFC 3986, section 3.2.2); no user, no list. */
 static bool host_valid(struct str host)
 {
-	for (size_t i = 0; i < host.n; i++) {
-		unsigned char c = (unsigned char)host.p[i];
+	static const bool of_host[256] = {['0' ... '9'] = true,
+		['a' ... 'z'] = true,
+		['A' ... 'Z'] = true,
+		['-'] = true,
+		['.'] = true,
+		['_'] = true,
+		['~'] = true,
+		['%'] = true,
+		['!'] = true,
+		['$'] = true,
+		['&'] = true,
+		['\''] = true,
+		['('] = true,
+		[')'] = true,
+		['*'] = true,
+		['+'] = true,
+		[';'] = true,
+		['='] = true,
+		[':'] = true,
+		['['] = true,
+		[']'] = true};
 
-		if (!((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-			    (c != '\0' && strchr("-._~%!$&'()*+;=:[]", c))))
+	for (size_t i = 0; i < host.n; i++) {
+		if (!of_host[(unsigned char)host.p[i]])
 			return false;
 	}
 	return host.n > 0;
