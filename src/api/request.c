@@ -140,11 +140,21 @@ void client_address(const struct addr *peer, const struct http_request *r, struc
 #define BOT_KEY_PREFIX "hbot_"
 #define BOT_KEY_LEN    (sizeof(BOT_KEY_PREFIX) - 1 + TOKEN_TEXT)
 
+/* What it says is not asked: base64url_decode would take half a microsecond. */
 bool token_formed(struct str s)
 {
-	uint8_t raw[TOKEN_BYTES];
+	static const bool letter[256] = {['A' ... 'Z'] = true,
+		['a' ... 'z'] = true,
+		['0' ... '9'] = true,
+		['-'] = true,
+		['_'] = true};
 
-	return s.n == TOKEN_TEXT && base64url_decode(s, raw, sizeof(raw));
+	if (s.n != TOKEN_TEXT)
+		return false;
+	for (size_t i = 0; i < TOKEN_TEXT; i++)
+		if (!letter[(uint8_t)s.p[i]])
+			return false;
+	return memchr("AEIMQUYcgkosw048", s.p[s.n - 1], 16); /* it ends in two bits too many, 0 */
 }
 
 static void request_credentials(struct request *q, const struct http_request *r)

@@ -123,6 +123,13 @@ struct str arena_str(struct arena *a, struct str s)
 	return s.p ? str_make(arena_dup(a, s.p, s.n), s.n) : STR_NULL;
 }
 
+struct str arena_i64(struct arena *a, int64_t v)
+{
+	char *text = arena_alloc(a, I64_TEXT);
+
+	return str_make(text, i64_text(v, text));
+}
+
 struct str arena_printf(struct arena *a, const char *fmt, ...)
 {
 	va_list ap, again;

@@ -23,6 +23,7 @@ void *arena_alloc(struct arena *a, size_t n);  /* aligned to 16, not cleared; ne
 void *arena_zalloc(struct arena *a, size_t n); /* cleared */
 char *arena_dup(struct arena *a, const void *p, size_t n); /* copy with a NUL behind it */
 struct str arena_str(struct arena *a, struct str s);       /* copy; NULL stays NULL */
+struct str arena_i64(struct arena *a, int64_t v);          /* decimal */
 struct str arena_printf(struct arena *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void arena_defer(struct arena *a, void (*fn)(void *), void *arg);

@@ -59,14 +59,5 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_i64(struct buf *b, int64_t v)
 {
-	char text[20], *at = text + sizeof(text);
-	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-
-	do {
-		*--at = (char)('0' + u % 10);
-		u /= 10;
-	} while (u > 0);
-	if (v < 0)
-		*--at = '-';
-	buf_put(b, at, (size_t)(text + sizeof(text) - at));
+	b->n += i64_text(v, buf_reserve(b, I64_TEXT));
 }

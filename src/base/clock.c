@@ -99,38 +99,42 @@ static int64_t date_days(struct date d)
 	return (era - 1) * ERA + yoe * 365 + yoe / 4 - yoe / 100 + doy - TO_1970;
 }
 
-static char *put_digits(char *out, uint32_t v, int width)
+static char *put_two(char *out, uint32_t v)
 {
-	for (int i = width - 1; i >= 0; i--, v /= 10)
-		out[i] = (char)('0' + v % 10);
-	return out + width;
+	*out++ = (char)('0' + v / 10);
+	*out++ = (char)('0' + v % 10);
+	return out;
 }
 
 void time_format(int64_t us, char out[TIME_LEN])
 {
 	int64_t days;
-	uint32_t seconds;
+	uint32_t seconds, fraction;
 	struct date d;
 
 	us = us < US_MIN ? US_MIN : us > US_MAX ? US_MAX : us;
 	days = us / US_DAY - (us % US_DAY < 0);
 	us -= days * US_DAY;
 	seconds = (uint32_t)(us / 1000000);
+	fraction = (uint32_t)(us % 1000000);
 	d = date_of(days);
 
-	out = put_digits(out, (uint32_t)d.year, 4);
+	out = put_two(out, (uint32_t)d.year / 100);
+	out = put_two(out, (uint32_t)d.year % 100);
 	*out++ = '-';
-	out = put_digits(out, d.month, 2);
+	out = put_two(out, d.month);
 	*out++ = '-';
-	out = put_digits(out, d.day, 2);
+	out = put_two(out, d.day);
 	*out++ = 'T';
-	out = put_digits(out, seconds / 3600, 2);
+	out = put_two(out, seconds / 3600);
 	*out++ = ':';
-	out = put_digits(out, seconds / 60 % 60, 2);
+	out = put_two(out, seconds / 60 % 60);
 	*out++ = ':';
-	out = put_digits(out, seconds % 60, 2);
+	out = put_two(out, seconds % 60);
 	*out++ = '.';
-	out = put_digits(out, (uint32_t)(us % 1000000), 6);
+	out = put_two(out, fraction / 10000);
+	out = put_two(out, fraction / 100 % 100);
+	out = put_two(out, fraction % 100);
 	*out = 'Z';
 }
 

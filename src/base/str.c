@@ -87,6 +87,20 @@ bool str_to_i64(struct str s, int64_t *out)
 	return true;
 }
 
+size_t i64_text(int64_t v, char out[I64_TEXT])
+{
+	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	size_t n = (v < 0) + 1;
+
+	for (uint64_t power = 10; u >= power; power *= 10)
+		n++;
+	for (size_t at = n; at > (v < 0); u /= 10)
+		out[--at] = (char)('0' + u % 10);
+	if (v < 0)
+		out[0] = '-';
+	return n;
+}
+
 /* How many bytes of plain ASCII come first, in steps of eight. */
 static size_t ascii_run(const char *p, size_t n)
 {

@@ -45,6 +45,8 @@ struct str str_cut(struct str *rest, char sep);
 /* Position of the first `c` or -1. */
 ptrdiff_t str_find(struct str s, char c);
 
+#define I64_TEXT 20
+size_t i64_text(int64_t v, char out[I64_TEXT]); /* decimal, no NUL; returns its length */
 /* Decimal, the whole slice, no sign but '-', no spaces. False when it does not fit. */
 bool str_to_i64(struct str s, int64_t *out);
 

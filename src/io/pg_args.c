@@ -24,7 +24,7 @@ void pg_arg_str(struct task *t, struct pg_args *a, struct str s)
 
 void pg_arg_i64(struct task *t, struct pg_args *a, int64_t v)
 {
-	pg_arg_str(t, a, arena_printf(task_arena(t), "%lld", (long long)v));
+	pg_arg_str(t, a, arena_i64(task_arena(t), v));
 }
 
 void pg_arg_bool(struct pg_args *a, bool v)

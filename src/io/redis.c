@@ -171,7 +171,7 @@ static struct redis_slot *slot_new(
 	s->out = out;
 	s->tail = tail.n;
 	memcpy(s->bytes, tail.p, tail.n);
-	snprintf(s->name, sizeof(s->name), "%.*s", (int)(n < sizeof(s->name) ? n : 23), name);
+	memcpy(s->name, name, n < sizeof(s->name) ? n : sizeof(s->name) - 1);
 	return s;
 }
 
@@ -204,13 +204,13 @@ void redis_eval(struct task *t, struct redis_script *script, const struct redis_
 	struct buf *b = scratch_clear();
 	struct redis_slot *s;
 	size_t tail;
-	char keys[16];
+	char keys[I64_TEXT];
 
 	redis_put_head(b, a->n + 3);
 	redis_put(b, STR("EVALSHA"));
 	redis_put(b, str_make(script->sha, 40));
 	tail = b->n;
-	redis_put(b, str_make(keys, (size_t)snprintf(keys, sizeof(keys), "%d", a->keys)));
+	redis_put(b, str_make(keys, i64_text(a->keys, keys)));
 	redis_put_args(b, a);
 
 	s = slot_new(script->name, strlen(script->name), decode, out, str_from(buf_view(b), tail));

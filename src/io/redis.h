@@ -60,6 +60,7 @@ struct redis_args {
 	int n;
 	int keys; /* how many of them are keys (scripts: the first ones) */
 };
+/* Of %lld, %s and %.*s. */
 void redis_key(struct task *t, struct redis_args *a, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void redis_arg(struct redis_args *a, struct str s);

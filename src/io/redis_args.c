@@ -8,7 +8,6 @@
 #include "io/redis_private.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <hiredis/hiredis.h>
 
 void redis_arg(struct redis_args *a, struct str s)
@@ -17,23 +16,49 @@ void redis_arg(struct redis_args *a, struct str s)
 	a->v[a->n++] = s;
 }
 
+/* A conversion of a key's format; returns its length. By hand: a request has some keys, and printf
+ * takes a quarter of a microsecond for each. */
+static size_t key_part(struct buf *b, const char *fmt, va_list *ap)
+{
+	if (strncmp(fmt, "%lld", 4) == 0) {
+		buf_i64(b, va_arg(*ap, long long));
+		return 4;
+	}
+	if (strncmp(fmt, "%.*s", 4) == 0) {
+		int n = va_arg(*ap, int);
+
+		buf_put(b, va_arg(*ap, const char *), (size_t)n);
+		return 4;
+	}
+	if (strncmp(fmt, "%s", 2) != 0)
+		PANIC("a key with %s", fmt);
+	buf_str(b, str_of(va_arg(*ap, const char *)));
+	return 2;
+}
+
 void redis_key(struct task *t, struct redis_args *a, const char *fmt, ...)
 {
-	char text[512];
+	static struct buf text;
 	va_list ap;
-	int n;
 
+	text.n = 0;
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
+	while (*fmt) {
+		size_t plain = strcspn(fmt, "%");
+
+		buf_put(&text, fmt, plain);
+		fmt += plain;
+		if (*fmt)
+			fmt += key_part(&text, fmt, &ap);
+	}
 	va_end(ap);
-	ASSERT(n >= 0 && (size_t)n < sizeof(text));
-	redis_arg(a, arena_str(task_arena(t), str_make(text, (size_t)n)));
+	redis_arg(a, arena_str(task_arena(t), buf_view(&text)));
 	a->keys++;
 }
 
 void redis_arg_i64(struct task *t, struct redis_args *a, int64_t v)
 {
-	redis_arg(a, arena_printf(task_arena(t), "%lld", (long long)v));
+	redis_arg(a, arena_i64(task_arena(t), v));
 }
 
 void redis_put_head(struct buf *b, int n)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "base/str.h"
@@ -143,12 +144,28 @@ static void hashes(void **state)
 	assert_true(str_hash(STR("")) != str_hash(str_make("\0", 1)));
 }
 
+static void writes_numbers(void **state)
+{
+	static const int64_t values[] = {
+		0, 9, 10, 99, 100, 999999999999, 1000000000000, -1, -10, INT64_MAX, INT64_MIN};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		char text[I64_TEXT], expected[32];
+		size_t n = i64_text(values[i], text);
+
+		snprintf(expected, sizeof(expected), "%lld", (long long)values[i]);
+		assert_true(str_eq(str_make(text, n), str_of(expected)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(compares),
 		cmocka_unit_test(cuts),
 		cmocka_unit_test(reads_numbers),
+		cmocka_unit_test(writes_numbers),
 		cmocka_unit_test(utf8_every_code_point),
 		cmocka_unit_test(utf8_refuses),
 		cmocka_unit_test(hashes),
