@@ -34,7 +34,11 @@ struct pg_stmt {
  * in their order); its rows are those of the single behind a bigint, the number of whom they are
  * for, from 1 and ascending. While one is under way the next wait for its end, PG_SHARE_MS at most;
  * a lone one goes at once, as it is. Who gets no row is sent by itself; so are all when it fails.
- * It is a transaction of all: what it changes is committed for all of them, or for none. */
+ * It is a transaction of all: what it changes is committed for all of them, or for none.
+ *
+ * Read an array as "unnest((SELECT $1::bigint[]))". PostgreSQL cannot look into the SELECT and
+ * takes any for ten long; without it short ones would look cheaper than the plan that is kept, and
+ * be planned each time, for ten times what running them takes. */
 #define PG_STMT_SHARED(ident, kind_, many_, sql_) PG_ROW(ident, kind_, sql_, false, &(many_))
 #define PG_SHARE_MS                               20
 #define PG_SHARE_MOST                             32 /* in one; more go as several */

@@ -28,7 +28,8 @@ int bot_type_of(struct str word)
 #define BOT_ALIVE  "b.deleted_at IS NULL AND b.is_active"
 
 PG_STMT(sql_bots_by_keys, OP_READ,
-	"SELECT a.nr, " BOT_CALLER " FROM unnest($1::bytea[]) WITH ORDINALITY AS a (hash, nr)"
+	"SELECT a.nr, " BOT_CALLER
+	" FROM unnest((SELECT $1::bytea[])) WITH ORDINALITY AS a (hash, nr)"
 	" JOIN bots b ON b.key_hash = a.hash AND " BOT_ALIVE " ORDER BY a.nr");
 PG_STMT_SHARED(sql_bot_by_key, OP_READ, sql_bots_by_keys,
 	"SELECT " BOT_CALLER " FROM bots b WHERE b.key_hash = $1::bytea AND " BOT_ALIVE);

@@ -12,18 +12,25 @@
 /* ---- the private profile ---- */
 
 #define USER_COLUMNS                                                                               \
-	"SELECT u.id, u.username, u.avatar_source, user_state(u.restriction, u.restricted_until)," \
+	"u.id, u.username, u.avatar_source, user_state(u.restriction, u.restricted_until),"        \
 	" u.permission_level, subscription_now(u.subscription_level, u.subscription_expires_at),"  \
 	" u.subscription_expires_at, u.subscription_granted_by, u.last_activity_at,"               \
 	" u.permission_since, u.created_at, u.updated_at,"                                         \
 	" i.platform, i.platform_user_id, i.platform_username, i.platform_avatar_url,"             \
-	" i.linked_at, i.last_authenticated_at"                                                    \
-	" FROM users u LEFT JOIN identities i ON i.user_id = u.id"
-#define USER_IDENTITY 12 /* the first column of the identity */
+	" i.linked_at, i.last_authenticated_at"
+#define USER_IDENTITIES " LEFT JOIN identities i ON i.user_id = u.id"
+#define USER_IDENTITY   12 /* the first column of the identity */
 
-PG_STMT(sql_user_by_id, OP_READ, USER_COLUMNS " WHERE u.id = $1::bigint AND u.deleted_at IS NULL");
+PG_STMT(sql_users_by_ids, OP_READ,
+	"SELECT a.nr, " USER_COLUMNS
+	" FROM unnest((SELECT $1::bigint[])) WITH ORDINALITY AS a (id, nr)"
+	" JOIN users u ON u.id = a.id AND u.deleted_at IS NULL" USER_IDENTITIES " ORDER BY a.nr");
+PG_STMT_SHARED(sql_user_by_id, OP_READ, sql_users_by_ids,
+	"SELECT " USER_COLUMNS " FROM users u" USER_IDENTITIES
+	" WHERE u.id = $1::bigint AND u.deleted_at IS NULL");
 PG_STMT(sql_user_by_name, OP_READ,
-	USER_COLUMNS " WHERE lower(u.username) = lower($1::text) AND u.deleted_at IS NULL");
+	"SELECT " USER_COLUMNS " FROM users u" USER_IDENTITIES
+	" WHERE lower(u.username) = lower($1::text) AND u.deleted_at IS NULL");
 
 static void decode_identity(
 	struct task *t, const struct pg_rows *r, int row, struct identity_row *i)
@@ -240,8 +247,8 @@ void user_by_identity(struct task *t, struct str platform, struct str platform_u
 }
 
 PG_STMT(sql_identities_refresh, OP_WRITE,
-	"WITH asked AS MATERIALIZED (SELECT a.* FROM unnest($1::text[], $2::text[], $3::text[], "
-	"$4::text[])"
+	"WITH asked AS MATERIALIZED (SELECT a.* FROM unnest((SELECT $1::text[]),"
+	"  (SELECT $2::text[]), (SELECT $3::text[]), (SELECT $4::text[]))"
 	"  WITH ORDINALITY AS a (platform, platform_user_id, username, avatar_url, nr)),"
 	" told AS (UPDATE identities i"
 	"  SET platform_username = a.username, platform_avatar_url = a.avatar_url FROM asked a"

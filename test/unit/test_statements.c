@@ -263,6 +263,7 @@ static const struct sample {
 	{"sql_subscription_set", ACTOR ", 7777, 0, 2, 30, 'so'"},
 	{"sql_unread_count", USER},
 	{"sql_user_by_id", USER},
+	{"sql_users_by_ids", "ARRAY[7777, 7778]"},
 	{"sql_user_by_identity", "'discord', 'id7777'"},
 	{"sql_user_by_name", "'nobody'"},
 	{"sql_user_delete", USER ", left(md5('7777'), 8) || '_7777'"},
