@@ -130,18 +130,20 @@ struct str arena_i64(struct arena *a, int64_t v)
 	return str_make(text, i64_text(v, text));
 }
 
+/* Printed where the next allocation will be; again only when it did not fit there. */
 struct str arena_printf(struct arena *a, const char *fmt, ...)
 {
+	char *text, *at = a->at;
 	va_list ap, again;
-	char *text;
 	int n;
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(at, (size_t)(a->end - at), fmt, ap);
 	ASSERT(n >= 0);
 	text = arena_alloc(a, (size_t)n + 1);
-	vsnprintf(text, (size_t)n + 1, fmt, again);
+	if (text != at)
+		vsnprintf(text, (size_t)n + 1, fmt, again);
 	va_end(again);
 	va_end(ap);
 	return str_make(text, (size_t)n);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "base/arena.h"
@@ -75,6 +76,25 @@ static void copies(void **state)
 	arena_release(&a);
 }
 
+/* Of every length, so that one ends at each place of a chunk: none overlaps another. */
+static void prints_fill_chunks(void **state)
+{
+	struct arena a;
+	struct str s[200];
+
+	(void)state;
+	arena_init(&a);
+	for (int i = 0; i < 200; i++)
+		s[i] = arena_printf(&a, "%0*d", i + 1, i);
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(s[i].n, i + 1);
+		assert_int_equal(strlen(s[i].p), i + 1);
+		assert_int_equal(strtol(s[i].p, NULL, 10), i);
+	}
+	arena_release(&a);
+	arena_drain();
+}
+
 static struct buf order;
 static struct arena *adding;
 
@@ -114,6 +134,7 @@ int main(void)
 		cmocka_unit_test(sizes_do_not_overlap),
 		cmocka_unit_test(reuse_is_cleared_when_asked),
 		cmocka_unit_test(copies),
+		cmocka_unit_test(prints_fill_chunks),
 		cmocka_unit_test(defers_run_newest_first_once),
 	};
 
