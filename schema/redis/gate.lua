@@ -2,12 +2,14 @@
 -- What a request needs first, in one round trip: the address is counted, the session looked up, then
 -- its person counted, or the address among those with a dead or missing session. The first exceeded
 -- limit ends it. Windows are fixed: 60 s from the first hit. Time is this server's.
+-- Whoever remembers what this has answered does without it for a while: src/store/session_gate.c.
 --
 -- KEYS 1 counter of the address, 2 counter of the dead, 3 session ('portal:session:': there is no token)
 -- ARGV 1 limit of the address, 2 limit of the dead (0: off), 3 tier of the person ('': not counted),
 --      4 its limit, 5 value to read along ('': none)
 -- Answer: state, user, limit, count and milliseconds left of the window that decides (limit 0: none
--- counted), the marker (for `missing` and `old`), the value read along and its generation
+-- counted), the marker (for `missing` and `old`), when the session was checked, in how many
+-- milliseconds it is to be checked again, {the value read along, the generation of today}
 local OVER, DEAD, LIVE, OLD, MISSING = 0, 1, 2, 3, 4
 local NONE = 'portal:session:'
 local CHECKED_MS = 60000 -- a session is checked again after that
@@ -15,11 +17,10 @@ local limit, count, left = 0, 0, 0
 
 local function hit(key, max)
   local n = redis.call('INCR', key)
-  local ms = 60000
-  if n == 1 then
+  local ms = n > 1 and redis.call('PTTL', key) or -1
+  if ms < 0 then -- it begins, or whoever began it has died on the way
+    ms = 60000
     redis.call('PEXPIRE', key, ms)
-  else
-    ms = redis.call('PTTL', key)
   end
   if limit == 0 or max - n < limit - count then
     limit, count, left = max, n, ms
@@ -59,16 +60,7 @@ if ARGV[3] ~= '' and hit('portal:rate:' .. ARGV[3] .. ':' .. user, tonumber(ARGV
   return {OVER, user, limit, count, left}
 end
 local now = redis.call('TIME')
-local old = now[1] * 1000 + now[2] / 1000 - session[2] > CHECKED_MS
-if ARGV[5] == '' and not old then
-  return {LIVE, user, limit, count, left}
-end
--- A value that was kept under another generation, or none ("-"), is none.
-local with, generation = false, false
-if ARGV[5] ~= '' then
-  local name = 'portal:' .. ARGV[5] .. ':'
-  local kept = redis.call('MGET', name .. user, name .. 'all')
-  generation = kept[2] or '0'
-  with = kept[1] and kept[1]:match('^' .. generation .. ' (.*)$') or false
-end
-return {old and OLD or LIVE, user, limit, count, left, old and marker(now), with, generation}
+local fresh = session[2] + CHECKED_MS - math.floor(now[1] * 1000 + now[2] / 1000)
+local name = 'portal:' .. ARGV[5] .. ':'
+local with = ARGV[5] ~= '' and redis.call('MGET', name .. user, name .. 'all')
+return {fresh < 0 and OLD or LIVE, user, limit, count, left, fresh < 0 and marker(now), session[2], fresh, with}

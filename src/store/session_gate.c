@@ -5,6 +5,14 @@
  *                                                -> live: session_put -> done, or gate_look again
  *                                                -> dead: session_drop, counted as dead by
  * gate_look
+ *   a session remembered: gate_pass -> gate_recall -> gate_recalled -+-> done
+ *                                                                    +-> gate_look, uncounted
+ *
+ * gate_look is one script. It takes Redis five times as long as the commands that it runs, so a
+ * session that it has just found live is remembered (store/known.h) and asked for by commands of
+ * their own, in one write. What they answer is Redis' word of this moment; when it is any other
+ * than that the session stands as it stood and its person's window runs on, the hit is taken back
+ * and the script decides as for a stranger.
  *
  * A look-up in PostgreSQL and an end of the session may run at the same time. Whoever ends a
  * session commits first and then leaves a tombstone in Redis, which forbids to put it back; and
@@ -16,6 +24,7 @@
 
 #include "base/config.h"
 #include "gen/schema.h"
+#include "store/known.h"
 
 #define LOOKS 3 /* beyond that the stores are too restless to answer */
 
@@ -34,6 +43,10 @@ struct gate {
 	struct session_seat seat;
 	bool found, in;
 	int looks;
+	struct known_session known;
+	bool same;         /* is it still as it was known? */
+	struct str person; /* the person's counter, when it was hit */
+	int64_t hits, left_ms;
 };
 
 static void gate_looked(struct task *t);
@@ -52,44 +65,134 @@ static struct rate rate_of(int64_t max, int64_t count, int64_t left_ms)
 	};
 }
 
-static void limit_key(struct task *t, struct redis_args *a, const struct limit *l)
+static struct str limit_counter(struct task *t, const struct limit *l)
 {
-	if (l->key.p)
-		redis_key(t, a, "portal:rate:%s:" STR_FMT, l->tier, STR_ARG(l->key));
-	else
-		redis_key(t, a, "portal:rate:"); /* not looked at; an ACL knows portal:* only */
+	return arena_printf(task_arena(t), "portal:rate:%s:" STR_FMT, l->tier, STR_ARG(l->key));
 }
+
+static struct str person_counter(struct task *t, const struct gate_ask *ask, int64_t user_id)
+{
+	return arena_printf(
+		task_arena(t), "portal:rate:%s:%lld", ask->user_tier, (long long)user_id);
+}
+
+static bool limit_on(const struct limit *l)
+{
+	return l->key.p && l->max;
+}
+
+static enum err hits_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	(void)t;
+	*(int64_t *)out = redis_i64(v);
+	return OK;
+}
+
+/* Of a counter whose window runs. 1: it has ended after all, and this one would never end. */
+static void counter_hit(struct task *t, struct str counter, int64_t *hits, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("INCR"));
+	redis_arg(&a, counter);
+	redis_call(t, OP_READ, &a, hits_decode, hits, next);
+}
+
+static void counter_back(struct task *t, struct str counter, int64_t hits, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_key(t, &a, STR_FMT, STR_ARG(counter));
+	redis_arg_i64(t, &a, hits);
+	redis_eval(t, &redis_scripts[SCRIPT_RATE_BACK], &a, NULL, NULL, next);
+}
+
+struct rate_call {
+	struct rate *out;
+	struct str counter;
+	int64_t hits, left_ms, window_ms;
+};
 
 static enum err rate_decode(struct task *t, const struct redis_value *v, void *out)
 {
-	struct rate *r = out;
+	struct rate_call *f = out;
+	int64_t left_ms = redis_i64(redis_at(v, 1));
 
 	(void)t;
-	*r = rate_of(r->max, redis_i64(redis_at(v, 0)), redis_i64(redis_at(v, 1)));
+	*f->out = rate_of(f->out->max, redis_i64(redis_at(v, 0)), left_ms);
+	known_window_put(f->counter, left_ms);
 	return OK;
+}
+
+static void rate_count(struct task *t, struct rate_call *f, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_key(t, &a, STR_FMT, STR_ARG(f->counter));
+	redis_arg_i64(t, &a, f->window_ms);
+	redis_eval(t, &redis_scripts[SCRIPT_RATE], &a, rate_decode, f, next);
+}
+
+static void rate_recalled(struct task *t)
+{
+	struct rate_call *f = task_frame(t);
+
+	if (f->hits > 1) {
+		*f->out = rate_of(f->out->max, f->hits, f->left_ms);
+		task_return(t);
+		return;
+	}
+	counter_back(t, f->counter, f->hits, task_return);
+	rate_count(t, f, task_return);
 }
 
 void rate_hit(
 	struct task *t, const struct limit *l, int64_t window_s, struct rate *out, task_fn *next)
 {
-	struct redis_args a = {0};
+	struct rate_call *f;
 
 	*out = (struct rate){.max = l->key.p ? l->max : 0};
 	if (out->max == 0) {
 		task_next(t, next);
 		return;
 	}
-	limit_key(t, &a, l);
-	redis_arg_i64(t, &a, window_s * 1000);
-	redis_eval(t, &redis_scripts[SCRIPT_RATE], &a, rate_decode, out, next);
+	f = task_call(t, sizeof(*f), next);
+	f->out = out;
+	f->window_ms = window_s * 1000;
+	f->counter = limit_counter(t, l);
+	f->left_ms = known_window_left(f->counter);
+	if (f->left_ms > 0)
+		counter_hit(t, f->counter, &f->hits, rate_recalled);
+	else
+		rate_count(t, f, task_return);
 }
 
 /* ---- looking ---- */
 
+/* {value, generation}: one that was kept under another generation, or none ("-"), is none. */
+static enum err with_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	struct gate_result *r = out;
+	struct str kept = redis_str(redis_at(v, 0)), generation = redis_str(redis_at(v, 1));
+
+	if (!generation.p)
+		generation = STR("0");
+	r->generation = arena_str(task_arena(t), generation);
+	r->with =
+		str_eq(str_cut(&kept, ' '), generation) ? arena_str(task_arena(t), kept) : STR_NULL;
+	return OK;
+}
+
+/* Sockets ask once a minute and are not worth remembering; an address that is counted first may
+ * forbid to count the person. */
+static bool gate_remembers(const struct gate_ask *ask)
+{
+	return ask->has_token && ask->user_tier && !limit_on(&ask->address);
+}
+
 static enum err gate_decode(struct task *t, const struct redis_value *v, void *out)
 {
 	struct gate *f = out;
-	struct arena *a = task_arena(t);
 	struct rate rate = rate_of(
 		redis_i64(redis_at(v, 2)), redis_i64(redis_at(v, 3)), redis_i64(redis_at(v, 4)));
 
@@ -97,10 +200,23 @@ static enum err gate_decode(struct task *t, const struct redis_value *v, void *o
 	f->out->user_id = redis_i64(redis_at(v, 1));
 	if (f->out->rate.max == 0 || (rate.max && (rate.over || rate.left < f->out->rate.left)))
 		f->out->rate = rate; /* an earlier look has counted others */
-	f->seat.marker = arena_str(a, redis_str(redis_at(v, 5)));
-	f->out->with = arena_str(a, redis_str(redis_at(v, 6)));
-	f->out->generation = arena_str(a, redis_str(redis_at(v, 7)));
-	return OK;
+	f->seat.marker = arena_str(task_arena(t), redis_str(redis_at(v, 5)));
+	if (f->state == GATE_LIVE && gate_remembers(&f->ask)) {
+		known_session_put(f->ask.token_hash, f->out->user_id, redis_i64(redis_at(v, 6)),
+			redis_i64(redis_at(v, 7)));
+		if (rate.max)
+			known_window_put(person_counter(t, &f->ask, f->out->user_id),
+				redis_i64(redis_at(v, 4)));
+	}
+	return f->ask.with ? with_decode(t, redis_at(v, 8), f->out) : OK;
+}
+
+static void limit_key(struct task *t, struct redis_args *a, const struct limit *l)
+{
+	/* One that is off is not looked at; an ACL knows portal:* only. */
+	struct str counter = limit_on(l) ? limit_counter(t, l) : STR("portal:rate:");
+
+	redis_key(t, a, STR_FMT, STR_ARG(counter));
 }
 
 static void gate_look(struct task *t)
@@ -114,23 +230,105 @@ static void gate_look(struct task *t)
 	/* Without a token there is no hash: an ACL knows portal:* only. */
 	redis_key(
 		t, &a, "portal:session:" STR_FMT, STR_ARG(ask->has_token ? f->seat.hash : STR("")));
-	redis_arg_i64(t, &a, ask->address.key.p ? ask->address.max : 0);
-	redis_arg_i64(t, &a, ask->dead.key.p ? ask->dead.max : 0);
+	redis_arg_i64(t, &a, limit_on(&ask->address) ? ask->address.max : 0);
+	redis_arg_i64(t, &a, limit_on(&ask->dead) ? ask->dead.max : 0);
 	redis_arg(&a, ask->user_tier && ask->user_max ? str_of(ask->user_tier) : STR(""));
 	redis_arg_i64(t, &a, ask->user_max);
 	redis_arg(&a, ask->with ? str_of(ask->with) : STR(""));
 	redis_eval(t, &redis_scripts[SCRIPT_GATE], &a, gate_decode, f, gate_looked);
 }
 
+/* ---- a session that is remembered ---- */
+
+static enum err same_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	struct gate *f = out;
+
+	(void)t;
+	f->same = redis_i64(redis_at(v, 0)) == f->known.user_id &&
+		  redis_i64(redis_at(v, 1)) == f->known.checked;
+	return OK;
+}
+
+static void gate_recalled(struct task *t)
+{
+	struct gate *f = task_frame(t);
+
+	if (f->same && f->hits != 1) {
+		f->out->live = true;
+		f->out->user_id = f->known.user_id;
+		if (f->person.p)
+			f->out->rate = rate_of(f->ask.user_max, f->hits, f->left_ms);
+		task_return(t);
+		return;
+	}
+	known_session_forget(f->ask.token_hash);
+	if (f->person.p)
+		counter_back(t, f->person, f->hits, gate_looked);
+	gate_look(t);
+}
+
+static void gate_ask_session(struct task *t, struct gate *f)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("HMGET"));
+	redis_key(t, &a, "portal:session:" STR_FMT, STR_ARG(f->seat.hash));
+	redis_arg(&a, STR("u"));
+	redis_arg(&a, STR("c"));
+	redis_call(t, OP_READ, &a, same_decode, f, gate_recalled);
+}
+
+static void gate_read_with(struct task *t, struct gate *f)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("MGET"));
+	redis_key(t, &a, "portal:%s:%lld", f->ask.with, (long long)f->known.user_id);
+	redis_key(t, &a, "portal:%s:all", f->ask.with);
+	redis_call(t, OP_READ, &a, with_decode, f->out, gate_recalled);
+}
+
+/* False: nothing that helps is known, and nothing was asked. */
+static bool gate_recall(struct task *t)
+{
+	struct gate *f = task_frame(t);
+	const struct known_session *known =
+		gate_remembers(&f->ask) ? known_session(f->ask.token_hash) : NULL;
+
+	if (!known)
+		return false;
+	f->known = *known;
+	if (f->ask.user_max) {
+		struct str counter = person_counter(t, &f->ask, known->user_id);
+
+		f->left_ms = known_window_left(counter);
+		if (f->left_ms == 0)
+			return false;
+		f->person = counter;
+		counter_hit(t, counter, &f->hits, gate_recalled);
+	}
+	gate_ask_session(t, f);
+	if (f->ask.with)
+		gate_read_with(t, f);
+	return true;
+}
+
 void gate_pass(struct task *t, const struct gate_ask *ask, struct gate_result *out, task_fn *next)
 {
-	struct gate *f = task_call(t, sizeof(*f), next);
+	struct gate *f;
 
 	*out = (struct gate_result){0};
+	if (!ask->has_token && !limit_on(&ask->dead)) { /* nobody but the address */
+		rate_hit(t, &ask->address, 60, &out->rate, next);
+		return;
+	}
+	f = task_call(t, sizeof(*f), next);
 	f->ask = *ask;
 	f->out = out;
 	f->seat.hash = ask->has_token ? hash_hex(t, ask->token_hash) : STR("");
-	gate_look(t);
+	if (!gate_recall(t))
+		gate_look(t);
 }
 
 PG_STMT(session_find, OP_READ,
