@@ -141,15 +141,16 @@ export function openRoom(chatId, shown = true) {
 
   // ---- joining, again after each connect ----
 
-  // What is told while a join is under way waits until its answer is taken in: events may overtake it.
+  // What is told while a join is under way waits until its answer is taken in: events may overtake it. When that
+  // fails it is dropped: the next join tells all of it, behind the last message that we have.
   async function join() {
     const turn = ++joins;
     const stands = () => !closed && turn === joins;
     held ??= [];
-    await enter(stands).catch((error) => stands() && notIn(error));
+    const again = await enter(stands).then(() => false, (error) => stands() && notIn(error));
     if (!stands()) return;
-    const events = held;
-    held = null;
+    const events = again ? [] : held;
+    held = again ? [] : null;
     for (const tellNow of events) tellNow();
     flush();
   }
@@ -189,9 +190,14 @@ export function openRoom(chatId, shown = true) {
       take(items);
     }
   }
+  // True: it is tried again.
   function notIn(error) {
-    if (passing.has(error.code)) setTimeout(() => !closed && state.link === 'up' && join(), 2000);
-    else leave(error.code === 'ERR_BANNED' ? 'You are banned from this chat.' : error.code === 'ERR_CHAT_NOT_FOUND' ? 'This chat is not there, or not open to you.' : error.message);
+    if (passing.has(error.code)) {
+      setTimeout(() => !closed && state.link === 'up' && join(), 2000);
+      return true;
+    }
+    leave(error.code === 'ERR_BANNED' ? 'You are banned from this chat.' : error.code === 'ERR_CHAT_NOT_FOUND' ? 'This chat is not there, or not open to you.' : error.message);
+    return false;
   }
   function leave(why) {
     room.joined = false;

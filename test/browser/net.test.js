@@ -153,6 +153,37 @@ test('a long absence is filled, in order, and the place is kept while others tal
   c.close();
 });
 
+test('a network that fails again while an absence is filled loses nothing', async () => {
+  await open(ann, ben);
+  const c = await connectKeys(web.portal, await web.portal.signIn());
+  await c.join(chat);
+  await c.keyed(chat);
+  await ben.context().setOffline(true);
+  await ben.getByText('You are offline').waitFor();
+  const { key, epoch } = c.rooms.get(chat);
+  for (let i = 0; i < 110; i++) { // more than a join brings
+    const sent = await c.person.post(`/v1/portal/chats/${chat}/messages`, { content: encrypt(key, epoch, `word ${i}.`) });
+    assert.equal(sent.status, 200, sent.text);
+  }
+  // The page behind the join's answer does not come; what is said just then does.
+  let failed = false;
+  await ben.route('**/history?limit=500*', async (route) => {
+    if (failed) return route.continue();
+    failed = true;
+    await c.send(chat, 'the newest');
+    await reads(ann, 'the newest');
+    return route.abort();
+  });
+  await ben.context().setOffline(false);
+  await reads(ben, 'the newest');
+  await reads(ben, 'word 109.');
+  assert.ok(failed);
+  const words = (await ben.locator('.bubble p').allInnerTexts()).filter((t) => /^word|^the newest/.test(t));
+  assert.deepEqual(words, [...Array.from({ length: 110 }, (_, i) => `word ${i}.`), 'the newest']);
+  await ben.unrouteAll();
+  c.close();
+});
+
 test('a restart is sat out: it says so, nothing is lost, nothing comes twice', async () => {
   let other = await startProcess(web.portal.stores, env);
   const listen = new URL(other.url).host;
