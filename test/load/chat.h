@@ -1,5 +1,5 @@
-/* Private to the scenario chat: chat.c is the course of it, chat_client.c one client, chat_code.c
- * the messages' content. */
+/* Private to the scenarios of chats: chat.c is the course of chat, chat_client.c one client of it,
+ * chat_code.c what is written and read in any chat (meet.h, too). */
 #ifndef LOAD_CHAT_H
 #define LOAD_CHAT_H
 
@@ -76,13 +76,26 @@ struct stamp { /* what a message carries in its ct */
 	int64_t due_ns;
 };
 #define CLIENT_ID_MAX 37
-void content_setup(size_t bytes); /* of a message before encryption */
+/* bytes: of a message before encryption; with several scenarios the longest. */
+void content_setup(size_t bytes);
 void content_teardown(void);
 /* A CiphertextV2 bundle as a JSON string, with its quotes. */
 void content_put(struct buf *b, int64_t epoch, const struct stamp *s);
-bool content_read(struct str json_string, struct stamp *out); /* false: none of this program's */
+/* False: it is not what this client of the run sent under that number, to that room. */
+bool content_fits(struct str json_string, uint32_t client, uint32_t number, int64_t room,
+	struct stamp *out);
 void client_id_write(char out[CLIENT_ID_MAX], uint32_t client, uint32_t number);
 bool client_id_read(struct str text, uint32_t *client, uint32_t *number); /* of this run only */
 struct str random_base64(char *out, size_t bytes); /* out: 4 characters for every 3 bytes */
+struct item { /* a message, as slices of its JSON */
+	struct str chat_id, id, content, client_id;
+};
+struct item item_read(struct str json);
+struct stream_at stream_read(struct str id); /* 0-0: none */
+bool is_behind(struct stream_at a, struct stream_at b);
+/* The data of the room:key_share that answers a room:key_needed: a blob that nobody opens for each
+ * who needs one, and for `session`, the maker's own ("": not known yet), which is told so by
+ * room:key. */
+void key_share_write(struct buf *b, struct str needed, const char *session);
 
 #endif

@@ -23,50 +23,11 @@
 
 #define RETRY_MS  600 /* half of it, and up to as much again by chance */
 #define KEY_BYTES 32
-#define BLOB_TEXT 96 /* 72 bytes */
-#define SHARE_MAX 64
 #define PAGE      500
 
 static void seat_join(struct seat *seat);
 
 /* ---- what comes in ---- */
-
-struct item { /* a message, as slices of its JSON */
-	struct str chat_id, id, content, client_id;
-};
-
-static struct item item_read(struct str json)
-{
-	struct item m = {0};
-	struct str key, value;
-
-	while (slice_member(&json, &key, &value)) {
-		if (str_eq(key, STR("id")))
-			m.id = slice_text(value);
-		else if (str_eq(key, STR("content")))
-			m.content = value;
-		else if (str_eq(key, STR("client_id")))
-			m.client_id = slice_text(value);
-		else if (str_eq(key, STR("chat_id")))
-			m.chat_id = value;
-	}
-	return m;
-}
-
-static struct stream_at stream_read(struct str id)
-{
-	struct str rest = id;
-	int64_t ms, seq;
-
-	if (!str_to_i64(str_cut(&rest, '-'), &ms) || !rest.p || !str_to_i64(rest, &seq))
-		return (struct stream_at){0};
-	return (struct stream_at){(uint64_t)ms, (uint64_t)seq};
-}
-
-static bool is_behind(struct stream_at a, struct stream_at b)
-{
-	return a.ms > b.ms || (a.ms == b.ms && a.seq > b.seq);
-}
 
 /* What the run did not send (system messages) is only written down. */
 static void deliver(struct seat *seat, const struct item *m, const char *how, bool measured)
@@ -85,8 +46,7 @@ static void deliver(struct seat *seat, const struct item *m, const char *how, bo
 	if (!m->client_id.p || !client_id_read(m->client_id, &client, &number))
 		return;
 	seat->received++;
-	if (!content_read(m->content, &s) || s.run != run.id || s.client != client ||
-		s.number != number || s.room != (uint32_t)room) {
+	if (!content_fits(m->content, client, number, seat->room->id, &s)) {
 		run_tally(STR("bad content"));
 		history("bad %u %lld " STR_FMT " " STR_FMT, me, room, STR_ARG(m->id),
 			STR_ARG(m->client_id));
@@ -326,31 +286,11 @@ static void shared(struct sock *s, void *arg, struct str answer, int64_t sent_ns
 		run_tally(slice_text(slice_get(answer, "code"))); /* another was quicker, mostly */
 }
 
-/* A blob that nobody opens, for each who needs one; the maker has one too, and is told so by
- * room:key. */
 static void on_key_needed(struct seat *seat, struct str data)
 {
-	static char blob[BLOB_TEXT];
-	struct str rest = slice_inside(slice_get(data, "recipients")), one;
 	struct buf b = {0};
-	bool mine = !str_eq(slice_get(data, "make_key"), STR("true"));
-	size_t n = 0;
 
-	if (blob[0] == '\0')
-		random_base64(blob, sizeof(blob) / 4 * 3);
-	buf_printf(&b, "{\"chat_id\":%lld,\"epoch\":%lld,\"keys\":[", (long long)seat->room->id,
-		(long long)slice_i64(slice_get(data, "epoch"), 0));
-	while (n < SHARE_MAX && slice_next(&rest, &one)) {
-		struct str id = slice_text(slice_get(one, "session_id"));
-
-		mine = mine || str_eq(id, str_of(seat->client->session));
-		buf_printf(&b, "%s{\"session_id\":\"" STR_FMT "\",\"blob\":\"%.*s\"}",
-			n++ ? "," : "", STR_ARG(id), BLOB_TEXT, blob);
-	}
-	if (!mine && n < SHARE_MAX)
-		buf_printf(&b, "%s{\"session_id\":\"%s\",\"blob\":\"%.*s\"}", n ? "," : "",
-			seat->client->session, BLOB_TEXT, blob);
-	buf_lit(&b, "]}");
+	key_share_write(&b, data, seat->client->session);
 	sock_ask(seat->client->sock, STR("room:key_share"), buf_view(&b), shared, seat);
 	buf_free(&b);
 }

@@ -1,4 +1,4 @@
-/* The content of messages: well-formed CiphertextV2 bundles that say, where the nonce stands, whose
+/* What clients write and read in chats. The content of messages: well-formed CiphertextV2 bundles that say, where the nonce stands, whose
  * message they are and when it was due. Nobody encrypts here: the server cannot tell, and the run
  * can prove that what came is what was sent.
  *
@@ -14,6 +14,8 @@
 #define STAMP_BYTES 24
 #define STAMP_TEXT  32
 #define TAG_BYTES   16
+#define BLOB_TEXT   96 /* 72 bytes */
+#define SHARE_MAX   64
 
 _Static_assert(sizeof(struct stamp) == STAMP_BYTES, "a stamp stands where the nonce stands");
 
@@ -44,8 +46,12 @@ struct str random_base64(char *out, size_t bytes)
 void content_setup(size_t bytes)
 {
 	size_t n = TAG_BYTES + bytes, room = (n + 2) / 3 * 4 + 1;
-	uint8_t *raw = malloc(n);
+	uint8_t *raw;
 
+	if (tail.n >= room)
+		return;
+	raw = malloc(n);
+	tail.n = 0;
 	if (!raw)
 		PANIC("no memory");
 	secret_random(raw, n);
@@ -71,7 +77,7 @@ void content_put(struct buf *b, int64_t epoch, const struct stamp *s)
 	buf_str(b, buf_view(&tail));
 }
 
-bool content_read(struct str json_string, struct stamp *out)
+static bool content_read(struct str json_string, struct stamp *out)
 {
 	static const char mark[] = "\\\"ct\\\":\\\"";
 	const char *at = json_string.n > 0
@@ -87,6 +93,13 @@ bool content_read(struct str json_string, struct stamp *out)
 	       mbedtls_base64_decode((unsigned char *)out, sizeof(*out), &n,
 		       (const unsigned char *)at, STAMP_TEXT) == 0 &&
 	       n == sizeof(*out);
+}
+
+bool content_fits(struct str json_string, uint32_t client, uint32_t number, int64_t room,
+	struct stamp *out)
+{
+	return content_read(json_string, out) && out->run == run.id && out->client == client &&
+	       out->number == number && out->room == (uint32_t)room;
 }
 
 void client_id_write(char out[CLIENT_ID_MAX], uint32_t client, uint32_t number)
@@ -106,5 +119,67 @@ bool client_id_read(struct str text, uint32_t *client, uint32_t *number)
 		return false;
 	*client = (uint32_t)a;
 	*number = (uint32_t)b;
-	return a >= 0 && a < (int64_t)chat.mine->clients;
+	return a >= 0;
+}
+
+/* ---- messages ---- */
+
+struct item item_read(struct str json)
+{
+	struct item m = {0};
+	struct str key, value;
+
+	while (slice_member(&json, &key, &value)) {
+		if (str_eq(key, STR("id")))
+			m.id = slice_text(value);
+		else if (str_eq(key, STR("content")))
+			m.content = value;
+		else if (str_eq(key, STR("client_id")))
+			m.client_id = slice_text(value);
+		else if (str_eq(key, STR("chat_id")))
+			m.chat_id = value;
+	}
+	return m;
+}
+
+struct stream_at stream_read(struct str id)
+{
+	struct str rest = id;
+	int64_t ms, seq;
+
+	if (!str_to_i64(str_cut(&rest, '-'), &ms) || !rest.p || !str_to_i64(rest, &seq))
+		return (struct stream_at){0};
+	return (struct stream_at){(uint64_t)ms, (uint64_t)seq};
+}
+
+bool is_behind(struct stream_at a, struct stream_at b)
+{
+	return a.ms > b.ms || (a.ms == b.ms && a.seq > b.seq);
+}
+
+/* ---- keys ---- */
+
+void key_share_write(struct buf *b, struct str needed, const char *session)
+{
+	static char blob[BLOB_TEXT];
+	struct str rest = slice_inside(slice_get(needed, "recipients")), one;
+	bool mine = !str_eq(slice_get(needed, "make_key"), STR("true"));
+	size_t n = 0;
+
+	if (blob[0] == '\0')
+		random_base64(blob, sizeof(blob) / 4 * 3);
+	buf_printf(b, "{\"chat_id\":%lld,\"epoch\":%lld,\"keys\":[",
+		(long long)slice_i64(slice_get(needed, "chat_id"), 0),
+		(long long)slice_i64(slice_get(needed, "epoch"), 0));
+	while (n < SHARE_MAX && slice_next(&rest, &one)) {
+		struct str id = slice_text(slice_get(one, "session_id"));
+
+		mine = mine || str_eq(id, str_of(session));
+		buf_printf(b, "%s{\"session_id\":\"" STR_FMT "\",\"blob\":\"%.*s\"}",
+			n++ ? "," : "", STR_ARG(id), BLOB_TEXT, blob);
+	}
+	if (!mine && session[0] != '\0' && n < SHARE_MAX)
+		buf_printf(b, "%s{\"session_id\":\"%s\",\"blob\":\"%.*s\"}", n ? "," : "",
+			session, BLOB_TEXT, blob);
+	buf_lit(b, "]}");
 }

@@ -50,6 +50,9 @@ static void verdict_print(const struct verdict *v)
 		(unsigned long long)v->sent, (unsigned long long)v->resent,
 		(unsigned long long)v->acked, (unsigned long long)v->refused,
 		(unsigned long long)v->stored, (unsigned long long)v->deliveries);
+	if (v->chats > 0)
+		printf("%llu direct chats, %llu of them talked to their end\n",
+			(unsigned long long)v->chats, (unsigned long long)v->left);
 	if (v->violations == 0) {
 		printf("holds: nothing acknowledged is lost, doubled or out of order\n");
 		return;

@@ -10,12 +10,12 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "base/map.h"
-#include "check.h"
+#include "check_meet.h"
 
 #define SHOWN    20
 #define NO_INDEX UINT32_MAX
 #define ROOM_MAX ((int64_t)1 << 40)
+#define CLIENT_MAX 9999999
 
 struct id {
 	uint64_t ms, seq; /* 0-0: none */
@@ -47,6 +47,7 @@ struct seat {
 	int64_t room;
 	size_t joined, out; /* lines: of the first join; of being put out, 0: not */
 	bool ended;
+	bool direct, over; /* a direct chat; it has ended */
 	struct arrival *arrivals;
 	struct gap *gaps;
 	size_t arrival_count, arrival_cap, gap_count, gap_cap;
@@ -56,6 +57,8 @@ struct proof {
 	struct str text;
 	bool gaps;
 	size_t line, last_gap; /* numbers of lines */
+	int64_t us;            /* of the line */
+	struct meets meets;
 	struct verdict *v;
 	struct message *messages;
 	struct seat *seats;
@@ -105,7 +108,8 @@ static size_t index_get(const struct map *m, uint64_t key)
 /* ---- what offends ---- */
 
 static const char *const names[FAULTS] = {"lost", "double", "disorder", "sender", "invented",
-	"content", "two ids", "one id", "gap", "absent", "history"};
+	"content", "two ids", "one id", "gap", "absent", "waits", "pair", "keyless", "ended",
+	"history"};
 
 const char *fault_name(enum fault f)
 {
@@ -122,7 +126,7 @@ static void line_show(const struct proof *p, struct buf *b, size_t line)
 }
 
 /* `line` offends; `other`, unless 0, is what it does not fit. */
-static void offend(struct proof *p, enum fault f, size_t line, size_t other)
+void offend(struct proof *p, enum fault f, size_t line, size_t other)
 {
 	struct buf *b = &p->v->offences;
 
@@ -258,22 +262,42 @@ static void message_id(struct proof *p, struct message *m, struct id id)
 
 /* ---- kinds of lines ---- */
 
+static struct meeting meeting_of(const struct proof *p, uint32_t client, int64_t room)
+{
+	return (struct meeting){.line = p->line, .us = p->us, .client = client, .room = room};
+}
+
+/* A line of a client begins with its number. */
+static struct meeting take_client(struct proof *p, struct fields *f)
+{
+	return meeting_of(p, (uint32_t)field_number(f, CLIENT_MAX), 0);
+}
+
 static void take_open(struct proof *p, struct fields *f)
 {
-	field_number(f, NO_INDEX - 1);
+	struct meeting e = take_client(p, f);
+
 	p->v->reconnects += field_number(f, NO_INDEX) > 1;
+	meet_open(&p->meets, &e);
+}
+
+static void take_lost(struct proof *p, struct fields *f)
+{
+	struct meeting e = take_client(p, f);
+
+	meet_lost(&p->meets, p, &e);
 }
 
 static void take_passed(struct proof *p, struct fields *f)
 {
 	(void)p;
-	field_number(f, NO_INDEX - 1);
+	field_number(f, CLIENT_MAX);
 }
 
 /* A line of a client in a room begins with the two. */
 static struct seat *take_seat(struct proof *p, struct fields *f)
 {
-	uint32_t client = (uint32_t)field_number(f, NO_INDEX - 1);
+	uint32_t client = (uint32_t)field_number(f, CLIENT_MAX);
 
 	return seat_of(p, client, field_number(f, ROOM_MAX - 1));
 }
@@ -282,8 +306,12 @@ static void take_joined(struct proof *p, struct fields *f)
 {
 	struct seat *s = take_seat(p, f);
 	struct id after = field_id(f);
+	struct meeting e = meeting_of(p, s->client, s->room);
 
-	if (s->joined == 0 || (!id_is(after) && s->arrival_count == 0))
+	meet_joined(&p->meets, &e);
+	if (s->direct)
+		f->bad = f->bad || (!id_is(after) && s->arrival_count > 0);
+	else if (s->joined == 0 || (!id_is(after) && s->arrival_count == 0))
 		s->joined = p->line; /* who has nothing yet joins as a newcomer each time */
 	else if (!id_is(after))
 		f->bad = true;
@@ -303,6 +331,7 @@ static void take_sent(struct proof *p, struct fields *f)
 {
 	struct seat *s = take_seat(p, f);
 	uint32_t client = 0, number = 0;
+	struct meeting e;
 
 	if (!field_client_id(f, &client, &number) || f->bad || client != s->client ||
 		index_get(&p->by_client_id, message_key(client, number)) != NO_INDEX) {
@@ -311,6 +340,8 @@ static void take_sent(struct proof *p, struct fields *f)
 	}
 	message_new(p, client, number, s->room);
 	p->v->sent++;
+	e = meeting_of(p, client, s->room);
+	meet_said(&p->meets, &e, number);
 }
 
 /* The message that a line of its sender is about; NULL (and bad) when it was never sent. */
@@ -397,6 +428,71 @@ static void take_end(struct proof *p, struct fields *f)
 		offend(p, FAULT_ABSENT, p->line, s->joined);
 }
 
+static void take_grace(struct proof *p, struct fields *f)
+{
+	p->meets.grace_us = field_number(f, 3600) * 1000000;
+}
+
+static uint32_t field_tags(struct fields *f)
+{
+	uint32_t tags = tags_read(field_text(f));
+
+	f->bad = f->bad || tags == 0;
+	return tags;
+}
+
+static void take_search(struct proof *p, struct fields *f)
+{
+	struct meeting e = take_client(p, f);
+
+	meet_search(&p->meets, p, &e, field_tags(f));
+}
+
+static void take_idle(struct proof *p, struct fields *f)
+{
+	struct meeting e = take_client(p, f);
+
+	meet_idle(&p->meets, p, &e);
+}
+
+/* The chat's messages are theirs from then on, whenever they join. */
+static void take_met(struct proof *p, struct fields *f)
+{
+	struct seat *s = take_seat(p, f);
+	struct meeting e = meeting_of(p, s->client, s->room);
+
+	meet_met(&p->meets, p, &e, field_tags(f));
+	s->direct = true;
+	s->joined = p->line;
+}
+
+static void take_keyed(struct proof *p, struct fields *f)
+{
+	const struct seat *s = take_seat(p, f);
+	struct meeting e = meeting_of(p, s->client, s->room);
+
+	meet_keyed(&p->meets, p, &e);
+}
+
+static void take_left(struct proof *p, struct fields *f)
+{
+	const struct seat *s = take_seat(p, f);
+	struct meeting e = meeting_of(p, s->client, s->room);
+
+	meet_left(&p->meets, &e);
+}
+
+static void take_ended(struct proof *p, struct fields *f)
+{
+	struct seat *s = take_seat(p, f);
+	struct meeting e = meeting_of(p, s->client, s->room);
+
+	field_text(f);
+	f->bad = f->bad || !s->direct || s->over;
+	s->over = true;
+	meet_ended(&p->meets, p, &e);
+}
+
 static const struct kind {
 	struct str name;
 	void (*take)(struct proof *p, struct fields *f);
@@ -409,10 +505,17 @@ static const struct kind {
 	{STR("bad"), take_bad},
 	{STR("joined"), take_joined},
 	{STR("open"), take_open},
-	{STR("lost"), take_passed},
+	{STR("lost"), take_lost},
 	{STR("cleared"), take_passed},
 	{STR("out"), take_out},
 	{STR("end"), take_end},
+	{STR("grace"), take_grace},
+	{STR("search"), take_search},
+	{STR("idle"), take_idle},
+	{STR("met"), take_met},
+	{STR("keyed"), take_keyed},
+	{STR("left"), take_left},
+	{STR("ended"), take_ended},
 };
 
 static void line_take(struct proof *p, struct str line)
@@ -421,7 +524,7 @@ static void line_take(struct proof *p, struct str line)
 	struct str name;
 	size_t i = 0;
 
-	field_number(&f, INT64_MAX);
+	p->us = field_number(&f, INT64_MAX);
 	name = field_text(&f);
 	while (i < sizeof(kinds) / sizeof(kinds[0]) && !str_eq(kinds[i].name, name))
 		i++;
@@ -487,6 +590,20 @@ static bool is_excused(const struct seat *s, const struct message *m)
 	return false;
 }
 
+/* In a direct chat that has ended, and what was said in it with it (check.h). */
+static bool is_past(const struct proof *p, const struct seat *s, const struct message *m)
+{
+	const struct direct *d = direct_left(&p->meets, s->room);
+
+	if (!s->over)
+		return false;
+	if (d)
+		return m->client == s->client ||
+		       (m->client == d->leaver && m->number == d->last);
+	return s->arrival_count == 0 ||
+	       id_compare(m->id, s->arrivals[s->arrival_count - 1].id) > 0;
+}
+
 /* `order`: messages by room. */
 static void missing_prove(struct proof *p, const struct seat *s, uint32_t seat,
 	const struct marks *k, struct message *const *room, size_t n)
@@ -496,7 +613,8 @@ static void missing_prove(struct proof *p, const struct seat *s, uint32_t seat,
 
 		if ((m->acked == 0 && !m->seen) || m->sent < s->joined ||
 			(s->out != 0 && m->sent > s->out) ||
-			k->messages[m - p->messages].seat == seat || (p->gaps && is_excused(s, m)))
+			k->messages[m - p->messages].seat == seat ||
+			(p->gaps && is_excused(s, m)) || is_past(p, s, m))
 			continue;
 		offend(p, FAULT_LOST, m->acked ? m->acked : m->id_line, s->joined);
 	}
@@ -520,6 +638,22 @@ static void ids_prove(struct proof *p, struct message *const *order)
 			offend(p, FAULT_ONE_ID, order[i]->id_line, order[i - 1]->id_line);
 }
 
+/* Where a room's messages begin, or would. */
+static size_t room_begin(const struct proof *p, struct message *const *order, int64_t room)
+{
+	size_t from = 0, to = p->message_count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (order[middle]->room < room)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
 static void seats_prove(struct proof *p, struct message *const *order)
 {
 	struct marks k = {calloc(p->message_count + 1, sizeof(*k.messages)),
@@ -529,17 +663,15 @@ static void seats_prove(struct proof *p, struct message *const *order)
 		PANIC("no memory");
 	for (uint32_t i = 0; i < p->seat_count; i++) {
 		const struct seat *s = &p->seats[i];
-		size_t from = 0, to;
+		size_t from = room_begin(p, order, s->room), to;
 
 		if (s->joined == 0)
 			continue;
-		while (from < p->message_count && order[from]->room != s->room)
-			from++;
 		for (to = from; to < p->message_count && order[to]->room == s->room;)
 			to++;
 		arrivals_prove(p, s, i + 1, &k);
 		missing_prove(p, s, i + 1, &k, order + from, to - from);
-		if (!s->ended)
+		if (!s->ended && !s->over)
 			offend(p, FAULT_HISTORY, s->joined, 0);
 	}
 	free(k.messages);
@@ -579,10 +711,14 @@ void history_prove(struct str text, bool gaps, struct verdict *v)
 
 	*v = (struct verdict){0};
 	lines_read(&p);
+	meet_over(&p.meets, &p, p.line, p.us);
 	messages_prove(&p);
 	v->lines = p.line;
 	v->clients = p.clients;
 	v->seats = p.seat_count;
+	v->chats = p.meets.direct_count;
+	for (size_t i = 0; i < p.meets.direct_count; i++)
+		v->left += p.meets.directs[i].left;
 	if (v->acked == 0 && v->violations == 0) {
 		v->faults[FAULT_HISTORY] = v->violations = 1;
 		buf_lit(&v->offences, "history: nothing was acknowledged\n");
@@ -594,6 +730,7 @@ void history_prove(struct str text, bool gaps, struct verdict *v)
 	free(p.seats);
 	free(p.messages);
 	free((void *)p.starts);
+	meets_free(&p.meets);
 	map_free(&p.by_client_id);
 	map_free(&p.by_seat);
 }

@@ -11,7 +11,7 @@
 #include "watch.h"
 
 static const struct scenario *const scenarios[] = {&scenario_login, &scenario_me, &scenario_chat,
-	&scenario_match, &scenario_idle, &scenario_storm};
+	&scenario_match, &scenario_meet, &scenario_idle, &scenario_storm};
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
 #define MIX         "mix"
@@ -20,7 +20,7 @@ static const struct scenario *const scenarios[] = {&scenario_login, &scenario_me
 #define MIX_RATE    200
 
 struct run run = {.o = {.platform = "discord",
-			  .weights = "chat=6,me=2,login=1,match=1",
+			  .weights = "chat=6,me=2,login=1,meet=1",
 			  .clients = -1,
 			  .rate = -1,
 			  .seconds = 10,
@@ -43,7 +43,8 @@ static const struct option common[] = {
 		"mix: what part of clients and rate each scenario has"},
 	{"--seconds", NULL, &run.o.seconds, 1, 86400, "how long to make load"},
 	{"--settle", NULL, &run.o.settle, 1, 600,
-		"seconds that may pass until everybody has everything"},
+		"seconds without anything new, nor anything under way in the servers, after which "
+		"whoever lacks something lacks it for good"},
 	{"--connect-rate", NULL, &run.o.connect_rate, 1, 100000, "sockets opened a second"},
 	{"--retry-ms", NULL, &run.o.retry_ms, 1, 60000,
 		"first wait of a client that lost its server; up to five times that"},

@@ -131,6 +131,6 @@ extern const char *const login_paths[LOGIN_STEPS];
 void login_begin(struct login *l);
 
 extern const struct scenario scenario_login, scenario_me, scenario_chat, scenario_match,
-	scenario_idle, scenario_storm;
+	scenario_meet, scenario_idle, scenario_storm;
 
 #endif

@@ -24,6 +24,9 @@ enum figure {
 	CONNECTIONS,
 	QUERIES,
 	COMMANDS,
+	BUS_UP,
+	BEHIND,
+	IN_LINE,
 	LAG_COUNT,
 	FIGURES
 };
@@ -39,6 +42,9 @@ static const struct {
 	[CONNECTIONS] = {"connections_open", 1},
 	[QUERIES] = {"postgres_queries_total", 1},
 	[COMMANDS] = {"redis_commands_total", 1},
+	[BUS_UP] = {"bus_up", 1},
+	[BEHIND] = {"rooms_behind", 1},
+	[IN_LINE] = {"tasks_in_line", 1},
 	[LAG_COUNT] = {"timer_lag_seconds_count", 1},
 };
 
@@ -253,6 +259,14 @@ void watch_write_all(struct json_out *j)
 	json_ki64(j, "rss_before_kib", (int64_t)(first.values[RSS] / 1024));
 	json_ki64(j, "heap_before_kib", (int64_t)(first.values[HEAP] / 1024));
 	json_end(j);
+}
+
+bool watch_busy(void)
+{
+	const struct look *l = &newest;
+
+	return l->servers < first.servers || l->values[BUS_UP] < (double)l->servers ||
+	       l->values[BEHIND] > 0 || l->values[IN_LINE] > 0;
 }
 
 void watch_say(struct buf *b)
