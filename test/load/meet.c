@@ -108,12 +108,15 @@ static void found(struct mate *m, int64_t chat_id)
 {
 	char tags[TAGS_TEXT];
 
-	if (chat_id == m->chat_id || chat_id == m->over_id)
+	if (chat_id == m->over_id) /* told before it ended, and read behind that */
+		return;
+	m->place = PLACE_MATCHED;
+	if (chat_id == m->chat_id)
 		return;
 	if (m->chat_id != 0)
 		mate_over(m, "gone");
 	m->state = MATE_MEETING;
-	m->place = PLACE_MATCHED;
+	m->place = PLACE_MATCHED; /* mate_over says otherwise */
 	m->goes_home = m->listed = false;
 	m->chat_id = chat_id;
 	m->met_ns = clock_ns();

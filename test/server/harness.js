@@ -125,8 +125,8 @@ export async function portalctl(stores, args, env = {}) {
 }
 
 // Starts one process; resolves when it is ready (or, with ready: false, when it listens).
-// `wrap`: a command that runs portald, for a limit of its own.
-export async function startProcess(stores, env = {}, { ready = true, wrap } = {}) {
+// `wrap`: a command that runs portald, for a limit of its own. `log`: a stream that gets its lines, which are not kept then.
+export async function startProcess(stores, env = {}, { ready = true, wrap, log } = {}) {
   const [command, ...args] = wrap ?? [PORTALD];
   const child = spawn(command, args, {
     env: { ...process.env, ...base, DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl, ...env },
@@ -148,7 +148,8 @@ export async function startProcess(stores, env = {}, { ready = true, wrap } = {}
         entry = { message: line, raw: true };
         process.stderr.write(`portald: ${line}\n`); // sanitizers, panics
       }
-      logs.push(entry);
+      if (log) log.write(`${line}\n`);
+      else logs.push(entry);
       for (const w of waiting) w(entry);
     }
   });
