@@ -98,7 +98,7 @@ DEPS_BUILD := build/stamp/build
 GENERATED := build/gen/version.h build/gen/schema.h build/gen/web.h
 
 .PHONY: build programs install-programs image-root image-test units fuzzers conformance peers loaders benchers bots deps \
-	run test unit server-test browser-test fuzz lint format docs docs-check bench bench-growth bench-quick install \
+	run test unit server-test soak browser-test fuzz lint format docs docs-check bench bench-growth bench-quick install \
 	clean help FORCE
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -128,7 +128,7 @@ $(UNIT_PROGRAMS): $(B)/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELPER_OBJECTS) $(L
 	$(LINK) $(RPATH_TREE) -o $@ $^ $(LIBS) -lcmocka
 
 # What the tests of the load programs are about.
-$(B)/unit/test_load_check: $(B)/obj/test/load/check_prove.o $(B)/obj/test/load/check_meet.o
+$(B)/unit/test_load_check $(B)/unit/test_load_meet: $(B)/obj/test/load/check_prove.o $(B)/obj/test/load/check_meet.o
 $(B)/unit/test_load_client: $(B)/obj/test/load/hist.o $(CLIENT)
 # All statements, not only those of functions that are called.
 $(B)/unit/test_statements: private LDFLAGS += $(filter $(B)/obj/src/store/%,$(LIBRARY_OBJECTS))
@@ -287,6 +287,11 @@ unit: build/stamp/test ## unit tests (cmocka, under ASan and UBSan)
 server-test: build/stamp/npm build/stamp/bots ## server tests (node) against real stores; TESTS='test/server/x.test.js …' for some
 	$(SUB) VARIANT=test programs conformance peers loaders
 	$(WITH_STORES) test/dev/test.sh server
+
+soak: build/stamp/run build/stamp/npm ## half an hour of everything under chaos (SOAK_SECONDS=1800), release build; what is left of it: build/soak/
+	$(SUB) VARIANT=release programs loaders
+	exec env PORTALD=$(CURDIR)/build/release/portald PORTALCTL=$(CURDIR)/build/release/portalctl SOAK_KEEP=1 \
+		SOAK_SECONDS=$(or $(SOAK_SECONDS),1800) node --test --test-reporter=spec test/server/soak.test.js
 
 sim: build/stamp/test ## the matcher's scripts under a virtual clock: 10,000 seeds, planted faults
 	$(SUB) VARIANT=release simulator

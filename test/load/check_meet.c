@@ -253,6 +253,7 @@ void meet_over(struct meets *m, struct proof *p, size_t line, int64_t us)
 	for (size_t i = 0; i < m->mate_count; i++) {
 		wait_prove(m, p, (uint32_t)i, line, us);
 		key_prove(m, p, (uint32_t)i, line, us);
+		m->mates[i].searching = false; /* told once of two */
 	}
 }
 

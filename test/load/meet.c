@@ -71,7 +71,6 @@ static void go_home(struct mate *m)
 
 	m->state = MATE_HOME;
 	m->turn = m->goes_home = false;
-	timer_clear(&m->pause);
 	if (turn)
 		turns_over(&turns, m->index, true);
 }
@@ -149,7 +148,7 @@ void mate_over(struct mate *m, const char *reason)
 	m->place = PLACE_IDLE;
 	m->over_id = m->chat_id;
 	m->chat_id = 0;
-	m->joined = false;
+	mate_chat_end(m);
 	go_home(m);
 }
 

@@ -61,6 +61,7 @@ void mate_reload(struct mate *m); /* the page is closed, and open again after a 
 
 /* meet_chat.c */
 void mate_chat_begin(struct mate *m);
+void mate_chat_end(struct mate *m); /* what is answered from now on counts no more */
 void mate_chat_look(struct mate *m); /* joins, or says what is to be said */
 /* False: none of a chat's. */
 bool mate_chat_event(struct mate *m, struct str name, struct str data);

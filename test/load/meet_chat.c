@@ -20,13 +20,19 @@ static bool is_whole(const struct mate *m)
 
 void mate_chat_begin(struct mate *m)
 {
-	if (m->sent) /* of a chat that ended; its number is not used again */
-		m->next++;
 	m->epoch = m->keyed = 0;
 	m->last = (struct stream_at){0};
-	m->join_ns = m->send_ns = clock_ns();
-	m->joined = m->joining = m->was_keyed = m->in_flight = m->sent = false;
+	m->was_keyed = false;
 	m->said = m->heard = 0;
+}
+
+void mate_chat_end(struct mate *m)
+{
+	if (m->sent) /* its number is not used again */
+		m->next++;
+	m->join_ns = m->send_ns = clock_ns();
+	m->joined = m->joining = m->in_flight = m->sent = false;
+	timer_clear(&m->pause);
 }
 
 /* ---- what comes in ---- */

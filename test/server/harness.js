@@ -154,8 +154,8 @@ export async function startProcess(stores, env = {}, { ready = true, wrap, log }
     }
   });
   const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
-  const logged = (match, ms = 20_000) => {
-    const old = logs.find(match);
+  const logged = (match, ms = 20_000, from = 0) => {
+    const old = logs.slice(from).find(match);
     if (old) return Promise.resolve(old);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => done(new Error('the line was not logged')), ms);

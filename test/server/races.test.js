@@ -65,10 +65,9 @@ const event = (who, name, data) => ({
 
 // Starts a call that is to stop behind its k-th operation. held: whether it has so many.
 async function start(call, k) {
-  const { logs } = call.on;
-  const from = logs.length;
+  const from = call.on.logs.length;
   const done = call.go(`hold:${k}`);
-  const held = call.on.logged((l) => l.message === 'a task is held' && logs.indexOf(l) >= from).then(() => true, () => false);
+  const held = call.on.logged((l) => l.message === 'a task is held', 20_000, from).then(() => true, () => false);
   return { done, held: await Promise.race([held, done.then(() => false)]) };
 }
 const release = (on) => send(on, 'GET', '/livez', { from: randomAddress(), headers: { 'x-portal-fault': 'release' } });
