@@ -128,7 +128,7 @@ $(UNIT_PROGRAMS): $(B)/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELPER_OBJECTS) $(L
 	$(LINK) $(RPATH_TREE) -o $@ $^ $(LIBS) -lcmocka
 
 # What the tests of the load programs are about.
-$(B)/unit/test_load_check $(B)/unit/test_load_meet: $(B)/obj/test/load/check_prove.o $(B)/obj/test/load/check_meet.o
+$(B)/unit/test_load_check $(B)/unit/test_load_meet: $(patsubst %,$(B)/obj/test/load/check_%.o,prove lines meet)
 $(B)/unit/test_load_client: $(B)/obj/test/load/hist.o $(CLIENT)
 # All statements, not only those of functions that are called.
 $(B)/unit/test_statements: private LDFLAGS += $(filter $(B)/obj/src/store/%,$(LIBRARY_OBJECTS))

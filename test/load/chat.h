@@ -82,12 +82,12 @@ void content_teardown(void);
 /* A CiphertextV2 bundle as a JSON string, with its quotes. */
 void content_put(struct buf *b, int64_t epoch, const struct stamp *s);
 /* False: it is not what this client of the run sent under that number, to that room. */
-bool content_fits(struct str json_string, uint32_t client, uint32_t number, int64_t room,
-	struct stamp *out);
+bool content_fits(
+	struct str json_string, uint32_t client, uint32_t number, int64_t room, struct stamp *out);
 void client_id_write(char out[CLIENT_ID_MAX], uint32_t client, uint32_t number);
 bool client_id_read(struct str text, uint32_t *client, uint32_t *number); /* of this run only */
 struct str random_base64(char *out, size_t bytes); /* out: 4 characters for every 3 bytes */
-struct item { /* a message, as slices of its JSON */
+struct item {                                      /* a message, as slices of its JSON */
 	struct str chat_id, id, content, client_id;
 };
 struct item item_read(struct str json);

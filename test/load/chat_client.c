@@ -58,8 +58,8 @@ static void deliver(struct seat *seat, const struct item *m, const char *how, bo
 		meter_add(&chat_received);
 }
 
-/* Before the join's answer is taken in, nothing counts: an answer that came too late was dropped, and
- * with it what was said up to its place in the stream. The next one brings all of it. */
+/* Before the join's answer is taken in, nothing counts: an answer that came too late was dropped,
+ * and with it what was said up to its place in the stream. The next one brings all of it. */
 static void on_message(struct seat *seat, struct str data)
 {
 	struct item m = item_read(data);

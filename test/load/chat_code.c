@@ -1,6 +1,6 @@
-/* What clients write and read in chats. The content of messages: well-formed CiphertextV2 bundles that say, where the nonce stands, whose
- * message they are and when it was due. Nobody encrypts here: the server cannot tell, and the run
- * can prove that what came is what was sent.
+/* What clients write and read in chats. The content of messages: well-formed CiphertextV2 bundles
+ * that say, where the nonce stands, whose message they are and when it was due. Nobody encrypts
+ * here: the server cannot tell, and the run can prove that what came is what was sent.
  *
  * 24 bytes of a stamp are 32 characters of base64; the rest of ct is the same in all messages and
  * made once. Owns that rest. */
@@ -95,8 +95,8 @@ static bool content_read(struct str json_string, struct stamp *out)
 	       n == sizeof(*out);
 }
 
-bool content_fits(struct str json_string, uint32_t client, uint32_t number, int64_t room,
-	struct stamp *out)
+bool content_fits(
+	struct str json_string, uint32_t client, uint32_t number, int64_t room, struct stamp *out)
 {
 	return content_read(json_string, out) && out->run == run.id && out->client == client &&
 	       out->number == number && out->room == (uint32_t)room;
@@ -179,7 +179,7 @@ void key_share_write(struct buf *b, struct str needed, const char *session)
 			n++ ? "," : "", STR_ARG(id), BLOB_TEXT, blob);
 	}
 	if (!mine && session[0] != '\0' && n < SHARE_MAX)
-		buf_printf(b, "%s{\"session_id\":\"%s\",\"blob\":\"%.*s\"}", n ? "," : "",
-			session, BLOB_TEXT, blob);
+		buf_printf(b, "%s{\"session_id\":\"%s\",\"blob\":\"%.*s\"}", n ? "," : "", session,
+			BLOB_TEXT, blob);
 	buf_lit(b, "]}");
 }

@@ -57,7 +57,7 @@ const char *fault_name(enum fault f);
 struct verdict {
 	uint64_t lines, clients, seats, sent, resent, acked, refused, stored, deliveries,
 		reconnects, gaps, chats, left; /* chats: direct ones; of these were left */
-	uint64_t faults[FAULTS], violations; /* of each kind, and of all */
+	uint64_t faults[FAULTS], violations;   /* of each kind, and of all */
 	struct buf offences; /* the first of them, a line each: what, and the history's line */
 };
 /* `text`: a whole history. verdict_free when done. */

@@ -1,9 +1,9 @@
 /* The proof of those who search and meet: owns who is where while the history is read, one line
- * after the other (check_prove.c reads them).
+ * after the other (check_lines.c).
  *
  * What is too long is told by the line that ends it. To add a rule: a fault in check.h, and where
  * the line is taken here. */
-#include "check_meet.h"
+#include "check_private.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* Private to the proof (check_prove.c): what must hold of people who search and meet. */
+/* Private to the proof: who searches and meets, as check_lines.c
+ * takes it from the lines. */
 #ifndef LOAD_CHECK_MEET_H
 #define LOAD_CHECK_MEET_H
 
@@ -6,7 +7,6 @@
 #include "check.h"
 
 struct proof;
-void offend(struct proof *p, enum fault f, size_t line, size_t other);
 
 struct meeting { /* what a line tells */
 	size_t line;
@@ -17,18 +17,18 @@ struct meeting { /* what a line tells */
 
 struct direct { /* a direct chat */
 	uint32_t people[2];
-	size_t met[2]; /* lines; 0: nobody yet */
-	int64_t absence_us;          /* the longest of either */
-	bool left;                   /* by `leaver`, who had said all up to `last` */
+	size_t met[2];      /* lines; 0: nobody yet */
+	int64_t absence_us; /* the longest of either */
+	bool left;          /* by `leaver`, who had said all up to `last` */
 	uint32_t leaver, last;
 };
 
 struct mate { /* a client, as far as it searches */
 	bool open, searching, absent, joined, keyed;
-	uint32_t tags;     /* a bit each; all: anybody */
-	uint32_t said;     /* number of its newest message */
-	int64_t since_us;  /* searching, and its socket open */
-	int64_t lost_us;   /* absent: it has no socket in the chat */
+	uint32_t tags;    /* a bit each; all: anybody */
+	uint32_t said;    /* number of its newest message */
+	int64_t since_us; /* searching, and its socket open */
+	int64_t lost_us;  /* absent: it has no socket in the chat */
 	int64_t joined_us;
 	int64_t room;
 	size_t since, room_line;
@@ -42,7 +42,8 @@ struct meets {
 	int64_t grace_us;
 };
 
-uint32_t tags_read(struct str text); /* "any", or numbers below 31 with commas between; 0: neither */
+uint32_t tags_read(
+	struct str text); /* "any", or numbers below 31 with commas between; 0: neither */
 void meet_open(struct meets *m, const struct meeting *e);
 void meet_lost(struct meets *m, struct proof *p, const struct meeting *e);
 void meet_search(struct meets *m, struct proof *p, const struct meeting *e, uint32_t tags);

@@ -11,12 +11,11 @@
  *   again C R CLIENT_ID        the same, once more: no acknowledgement came
  *   acked C R CLIENT_ID ID     the server has acknowledged it
  *   refused C R CLIENT_ID CODE the server will not take it; it is given up
- *   got C R ID CLIENT_ID HOW   a message came. HOW: live, join (with the join's answer) or page (from
- *                              the history behind it). CLIENT_ID is "-" for what the run did not send
- *   bad C R ID CLIENT_ID       its content is not what was sent under that client_id
- *   cleared C R                the room's messages were wiped or cleared
- *   out C R WHAT               the client was put out of the room
- *   end C R IN                 the run is over; IN is 1 when the client was in the room then
+ *   got C R ID CLIENT_ID HOW   a message came. HOW: live, join (with the join's answer) or page
+ * (from the history behind it). CLIENT_ID is "-" for what the run did not send bad C R ID CLIENT_ID
+ * its content is not what was sent under that client_id cleared C R                the room's
+ * messages were wiped or cleared out C R WHAT               the client was put out of the room end
+ * C R IN                 the run is over; IN is 1 when the client was in the room then
  *
  * and of those who search and meet, in direct chats R:
  *

@@ -205,8 +205,8 @@ static void enqueue(struct mate *m)
 	int n = snprintf(body, sizeof(body), "{\"interests\":[");
 
 	for (unsigned i = 0; i < m->tags; i++)
-		n += snprintf(body + n, sizeof(body) - (size_t)n, "%s\"tag%u\"", i ? "," : "",
-			m->tag[i]);
+		n += snprintf(
+			body + n, sizeof(body) - (size_t)n, "%s\"tag%u\"", i ? "," : "", m->tag[i]);
 	snprintf(body + n, sizeof(body) - (size_t)n, "%s]}", m->tags ? "" : "\"any\"");
 	ask(m, "POST", "/v1/portal/match/enqueue", str_of(body), answered);
 }

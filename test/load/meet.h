@@ -32,8 +32,8 @@ struct mate {
 	} place;
 	bool turn; /* it is its turn (turns.h) */
 	bool open, posted, asking;
-	bool listed;    /* the history has it searching */
-	bool goes_home; /* is to search no more */
+	bool listed;                       /* the history has it searching */
+	bool goes_home;                    /* is to search no more */
 	unsigned tags, tag[MATE_TAGS_MAX]; /* tags: how many; 0: anybody */
 	int64_t begun_ns;                  /* of the search */
 
@@ -56,12 +56,12 @@ extern struct meter meet_met, meet_opened, meet_told, meet_heard, meet_whole, me
 void mate_look(struct mate *m);  /* does what comes next, or waits for what has to come first */
 void mate_later(struct mate *m); /* the same after a moment */
 void mate_over(struct mate *m, const char *reason); /* the chat at hand has ended */
-void mate_leave(struct mate *m);  /* everything was said and heard */
+void mate_leave(struct mate *m);                    /* everything was said and heard */
 void mate_reload(struct mate *m); /* the page is closed, and open again after a while */
 
 /* meet_chat.c */
 void mate_chat_begin(struct mate *m);
-void mate_chat_end(struct mate *m); /* what is answered from now on counts no more */
+void mate_chat_end(struct mate *m);  /* what is answered from now on counts no more */
 void mate_chat_look(struct mate *m); /* joins, or says what is to be said */
 /* False: none of a chat's. */
 bool mate_chat_event(struct mate *m, struct str name, struct str data);

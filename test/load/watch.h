@@ -18,7 +18,7 @@ void watch_write(struct json_out *j);
 void watch_end(void (*done)(void));
 /* The same over the whole load, and what was there before the clients came. */
 void watch_write_all(struct json_out *j);
-bool watch_busy(void); /* a server is away, catches up, or has requests in line */
+bool watch_busy(void);         /* a server is away, catches up, or has requests in line */
 void watch_say(struct buf *b); /* the last second in words */
 void watch_free(void);
 

@@ -5,12 +5,14 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { startPortal, startProcess, stopProcess } from './harness.js';
-import { loadTarget, NO_LIMITS, runLoad, startLoad } from './load.js';
+import { checkHistory, loadTarget, NO_LIMITS, runLoad, startLoad } from './load.js';
+
+const env = { ...NO_LIMITS, MATCH_ALONE: '1', MATCH_GRACE: '3' }; // who has met may meet again soon
 
 let portal, other, target, dir;
 before(async () => {
-  portal = await startPortal(NO_LIMITS);
-  other = await startProcess(portal.stores, NO_LIMITS);
+  portal = await startPortal(env);
+  other = await startProcess(portal.stores, env);
   target = await loadTarget(portal.stores, [portal, other]);
   dir = await mkdtemp(path.join(os.tmpdir(), 'load-'));
 });
@@ -60,6 +62,15 @@ test('mix: each has its share, and what was made is gone', async () => {
   near(m.answered.count, 40, told);
   near(m.signed_in.count, 40, told);
   assert.equal(await chats(), '0');
+});
+
+test('meet: people meet, talk and leave, also when they reload, and the history holds', async () => {
+  const history = path.join(dir, 'meet');
+  const { result, told } = await startLoad('meet', target, ['--clients', 8, '--reloads', 40, '--grace', 3, '--seconds', 4, '--history', history]).ended();
+  const m = result.meters;
+  assert.ok(m.whole.count > 0 && m.reloaded.count > 0, told);
+  assert.equal(m.met.count, m.whole.count + m.short.count, told);
+  assert.match(await checkHistory(history, { told }), /^\d+ direct chats, [1-9]/m);
 });
 
 test('a result: a line a second, no secret; report and comparison', async () => {

@@ -1,5 +1,5 @@
-/* The checker on those who search and meet: a clean history holds, and each fault that is planted is
- * found. */
+/* The checker on those who search and meet: a clean history holds, and each fault that is planted
+ * is found. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,14 +14,13 @@
 static const char *const clean[] = {"0 grace 60", "0 open 1 1 0", "0 open 2 1 0", "0 open 3 1 0",
 	"1 search 1 0,1", "1 search 3 2", "10 met 1 7 0,1", "10 met 2 7 1", "10 joined 1 7 - 0",
 	"10 joined 2 7 - 0", "11 keyed 1 7", "11 keyed 2 7", "12 sent 1 7 ab-1-0",
-	"12 got 1 7 100-0 ab-1-0 live", "12 got 2 7 100-0 ab-1-0 live",
-	"12 acked 1 7 ab-1-0 100-0", "13 sent 2 7 ab-2-0", "13 acked 2 7 ab-2-0 101-0",
-	"13 got 1 7 101-0 ab-2-0 live", "13 got 2 7 101-0 ab-2-0 live", "14 sent 2 7 ab-2-1",
-	"14 acked 2 7 ab-2-1 102-0", "15 left 2 7", "15 ended 2 7 left", "16 ended 1 7 left",
-	"20 met 1 8 any", "20 met 2 8 0", "20 joined 1 8 - 0", "20 joined 2 8 - 0", "21 keyed 1 8",
-	"21 keyed 2 8", "22 lost 1", "22 sent 2 8 ab-2-2", "22 got 2 8 103-0 ab-2-2 live",
-	"22 acked 2 8 ab-2-2 103-0", "90 ended 2 8 grace", "95 open 1 2 0", "95 ended 1 8 gone",
-	"100 idle 3", NULL};
+	"12 got 1 7 100-0 ab-1-0 live", "12 got 2 7 100-0 ab-1-0 live", "12 acked 1 7 ab-1-0 100-0",
+	"13 sent 2 7 ab-2-0", "13 acked 2 7 ab-2-0 101-0", "13 got 1 7 101-0 ab-2-0 live",
+	"13 got 2 7 101-0 ab-2-0 live", "14 sent 2 7 ab-2-1", "14 acked 2 7 ab-2-1 102-0",
+	"15 left 2 7", "15 ended 2 7 left", "16 ended 1 7 left", "20 met 1 8 any", "20 met 2 8 0",
+	"20 joined 1 8 - 0", "20 joined 2 8 - 0", "21 keyed 1 8", "21 keyed 2 8", "22 lost 1",
+	"22 sent 2 8 ab-2-2", "22 got 2 8 103-0 ab-2-2 live", "22 acked 2 8 ab-2-2 103-0",
+	"90 ended 2 8 grace", "95 open 1 2 0", "95 ended 1 8 gone", "100 idle 3", NULL};
 
 struct swap { /* a line, and those that stand in its place, or "" */
 	const char *line, *by;
