@@ -117,6 +117,15 @@ static void key_prove(struct meets *m, struct proof *p, uint32_t client, size_t 
 
 /* ---- sockets ---- */
 
+static void is_back(struct mate *a, int64_t us)
+{
+	if (!a->absent)
+		return;
+	a->absent = false;
+	a->gone_us = us - a->lost_us;
+	a->back_us = us;
+}
+
 void meet_open(struct meets *m, const struct meeting *e)
 {
 	struct mate *a = mate_of(m, e->client);
@@ -124,7 +133,7 @@ void meet_open(struct meets *m, const struct meeting *e)
 	a->open = true;
 	a->since_us = e->us;
 	if (a->room == 0)
-		a->absent = false;
+		is_back(a, e->us);
 }
 
 void meet_lost(struct meets *m, struct proof *p, const struct meeting *e)
@@ -177,6 +186,8 @@ void meet_met(struct meets *m, struct proof *p, const struct meeting *e, uint32_
 	else if (at == 1 && m->mates[d->people[0]].room == e->room &&
 		 (m->mates[d->people[0]].tags & tags) == 0)
 		offend(p, FAULT_PAIR, e->line, d->met[0]);
+	if (at == 0)
+		d->met_us = e->us;
 	if (d->met[at] == 0) {
 		d->people[at] = e->client;
 		d->met[at] = e->line;
@@ -200,7 +211,7 @@ void meet_joined(struct meets *m, const struct meeting *e)
 	if (a->room == 0 || a->room != e->room)
 		return;
 	absence_take(direct_find(m, e->room), a, e->us);
-	a->absent = false;
+	is_back(a, e->us);
 	a->joined = true;
 	a->joined_us = e->us;
 }
@@ -227,6 +238,22 @@ void meet_left(struct meets *m, const struct meeting *e)
 	d->last = mate_of(m, e->client)->said;
 }
 
+/* Somebody who was in no chat as far as they knew was away: found while their socket was going, and
+ * gone for so long that they never heard of it. */
+static bool stranger_was_away(const struct meets *m, const struct direct *d, int64_t us)
+{
+	int64_t least = m->grace_us - SLACK_US;
+
+	for (size_t i = 0; d->met[1] == 0 && i < m->mate_count; i++) {
+		const struct mate *b = &m->mates[i];
+
+		if ((b->room == 0 && b->absent && us - b->lost_us >= least) ||
+			(b->gone_us >= least && b->back_us > d->met_us))
+			return true;
+	}
+	return false;
+}
+
 /* A chat ends because one has left, or one was away for the grace. */
 void meet_ended(struct meets *m, struct proof *p, const struct meeting *e)
 {
@@ -238,12 +265,12 @@ void meet_ended(struct meets *m, struct proof *p, const struct meeting *e)
 	absence_take(d, a, e->us);
 	if (b)
 		absence_take(d, b, e->us);
-	if (!d->left && d->absence_us < m->grace_us - SLACK_US)
+	if (!d->left && d->absence_us < m->grace_us - SLACK_US && !stranger_was_away(m, d, e->us))
 		offend(p, FAULT_ENDED, e->line, a->room_line);
 	a->room = 0;
 	a->joined = a->keyed = false;
 	if (a->open)
-		a->absent = false;
+		is_back(a, e->us);
 }
 
 /* ---- the end ---- */

@@ -18,6 +18,7 @@ struct meeting { /* what a line tells */
 struct direct { /* a direct chat */
 	uint32_t people[2];
 	size_t met[2];      /* lines; 0: nobody yet */
+	int64_t met_us;     /* when the first was told */
 	int64_t absence_us; /* the longest of either */
 	bool left;          /* by `leaver`, who had said all up to `last` */
 	uint32_t leaver, last;
@@ -30,6 +31,7 @@ struct mate { /* a client, as far as it searches */
 	int64_t since_us; /* searching, and its socket open */
 	int64_t lost_us;  /* absent: it has no socket in the chat */
 	int64_t joined_us;
+	int64_t gone_us, back_us; /* how long its last absence was, and when it ended */
 	int64_t room;
 	size_t since, room_line;
 };

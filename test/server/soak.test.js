@@ -84,6 +84,13 @@ async function sample(strokes) {
   s.postgres = tables?.rows.reduce((sum, t) => sum + Number(t.bytes), 0) ?? null;
   return s;
 }
+// Keys of people and rooms that stay for good: nobody is left, so there is none.
+async function lasting() {
+  const keys = (await Promise.all(['sockets', 'e2ee', 'room', 'match:chat'].map((kind) => stores.redis.keys(`portal:${kind}:*`)))).flat()
+    .filter((key) => !/^portal:room:\d+:seq$|^portal:e2ee:chatkey:/.test(key)); // those of a chat that is there
+  const ends = await Promise.all(keys.map((key) => stores.redis.pttl(key)));
+  return keys.filter((_, i) => ends[i] === -1);
+}
 // 99 of 100 timers of the first portald were not later, in ms.
 function lagP99(text) {
   const counts = [...text.matchAll(/^portal_timer_lag_seconds_bucket\{le="([^"]+)"\} (\d+)/gm)].map(([, le, n]) => [Number(le === '+Inf' ? Infinity : le), Number(n)]);
@@ -174,6 +181,8 @@ test(`${SECONDS} s of everything under chaos`, async (t) => {
   assert.equal(m.gaps.count, 0, said);
   for (const name of ['answered', 'signed_in', 'reconnected', 'resent', 'whole', 'reloaded']) assert.ok(m[name].count > 0, `${name}: ${said}`);
   assert.ok(m.whole.count > m.short.count, `most talk to the end: ${said}`);
+  let left;
+  await until(async () => (left = await lasting()).length === 0, 'nothing to stay', 60_000).catch(() => assert.deepEqual(left, []));
   const settled = samples[Math.floor(samples.length / 3)].rss;
   assert.ok(samples.at(-1).rss < settled * 1.25 + 8 * MiB, `memory grows: ${samples.map((s) => s.rss)}`);
   failed = false;

@@ -122,6 +122,18 @@ static void an_end_without_a_reason(void **state)
 		{"95 ended 1 8 gone", "120 ended 1 8 gone"});
 }
 
+/* 3 lost its socket as it was found, and never heard of it. */
+static void who_never_knew(void **state)
+{
+	(void)state;
+	EXPECT(FAULT_ENDED, 0, {"100 idle 3", "101 lost 3\n102 met 1 9 2\n170 ended 1 9 grace"});
+	EXPECT(FAULT_ENDED, 0,
+		{"100 idle 3", "101 lost 3\n102 met 1 9 2\n170 open 3 2 0\n171 ended 1 9 grace"});
+	EXPECT(FAULT_ENDED, 1,
+		{"100 idle 3", "101 lost 3\n102 met 1 9 2\n130 open 3 2 0\n"
+			       "170 ended 1 9 grace"});
+}
+
 static void what_was_not_heard(void **state)
 {
 	(void)state;
@@ -150,6 +162,7 @@ int main(void)
 		cmocka_unit_test(who_may_not_meet),
 		cmocka_unit_test(no_key),
 		cmocka_unit_test(an_end_without_a_reason),
+		cmocka_unit_test(who_never_knew),
 		cmocka_unit_test(what_was_not_heard),
 	};
 
