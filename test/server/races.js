@@ -19,7 +19,7 @@ import { assertPresent, bundle, isPresent, talker } from './chatter.js';
 import { randomAddress, send, startPortal, startProcess, stopProcess, until } from './harness.js';
 
 const GRID = process.env.RACES_ALL ? Infinity : 3; // operations of each, spread evenly
-const AT_ONCE = 8;
+const AT_ONCE = 4;
 const STEPS_MAX = 40;
 const WAIT_MS = 100; // b may wait for a: then a goes on
 

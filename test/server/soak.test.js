@@ -166,9 +166,8 @@ test(`${SECONDS} s of everything under chaos`, async (t) => {
   await load.line(/ s +\d+ open .* acked [1-9]/);
   const samples = [];
   const ended = load.ended();
-  t.diagnostic(`kept in ${path.relative('.', dir)} when it fails`);
-  const strokes = await chaos(ended.catch(() => {}), samples);
-  await writeFile(file('load.log'), load.lines.join('\n'));
+  t.diagnostic(`${path.relative('.', dir)} has its files${process.env.SOAK_KEEP ? '' : ', when it fails'}`);
+  const strokes = await chaos(ended.catch(() => {}), samples).finally(() => writeFile(file('load.log'), load.lines.join('\n')));
   const { result, told: said } = await ended;
   await writeFile(file('result.json'), JSON.stringify(result));
   const verdict = told(result, samples, strokes, lagP99((await send(portals[0], 'GET', '/metrics')).text));
