@@ -79,7 +79,7 @@ export async function ownStores({ durable = false } = {}) {
       } finally {
         client.disconnect();
       }
-    }, 'Redis', 10_000);
+    }, 'Redis', 30_000);
   };
   // Every process of PostgreSQL: the postmaster and its children.
   const pgPids = async () => {

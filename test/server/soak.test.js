@@ -28,11 +28,13 @@ const dir = path.resolve(`build/soak/${new Date().toISOString().slice(0, 19).rep
 const file = (name) => path.join(dir, name);
 let stores, portals, target, failed = true;
 
-const start = (i, more) => startProcess(stores, { ...env, ...more }, { log: createWriteStream(file(`portald-${i}.log`), { flags: 'a' }) });
+const start = (i, more) => startProcess(stores, { ...env, ...more }, { ready: false, log: createWriteStream(file(`portald-${i}.log`), { flags: 'a' }) });
+const ready = (p, what) => until(async () => (await send(p, 'GET', '/readyz').catch(() => ({}))).status === 200, what, 60_000);
 before(async () => {
   await mkdir(dir, { recursive: true });
   stores = await ownStores({ durable: true });
   portals = [await start(0), await start(1)];
+  for (const p of portals) await ready(p, 'readyz');
   target = await loadTarget(stores, portals);
 });
 after(async () => {
@@ -131,7 +133,7 @@ async function chaos(over, samples) {
     await fates[name]();
     strokes[name]++;
     n++;
-    for (const p of portals) await until(async () => (await send(p, 'GET', '/readyz').catch(() => ({}))).status === 200, `readyz after ${name}`, 60_000);
+    for (const p of portals) await ready(p, `readyz after: ${name}`);
   }
   await over;
   sampling = false;
@@ -167,7 +169,13 @@ test(`${SECONDS} s of everything under chaos`, async (t) => {
   const samples = [];
   const ended = load.ended();
   t.diagnostic(`${path.relative('.', dir)} has its files${process.env.SOAK_KEEP ? '' : ', when it fails'}`);
-  const strokes = await chaos(ended.catch(() => {}), samples).finally(() => writeFile(file('load.log'), load.lines.join('\n')));
+  let strokes;
+  try {
+    strokes = await chaos(ended.catch(() => {}), samples);
+  } finally {
+    load.child.kill('SIGKILL'); // still there when the chaos has failed
+    await writeFile(file('load.log'), load.lines.join('\n'));
+  }
   const { result, told: said } = await ended;
   await writeFile(file('result.json'), JSON.stringify(result));
   const verdict = told(result, samples, strokes, lagP99((await send(portals[0], 'GET', '/metrics')).text));
