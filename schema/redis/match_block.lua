@@ -6,6 +6,7 @@ for i = 1, 2 do
   local key, beside = 'portal:match:person:' .. user, 'portal:match:blocked:' .. user
   redis.call('HSET', beside, other, ARGV[3])
   redis.call('PEXPIRE', beside, 10000)
+  redis.call('SET', 'portal:match:known:' .. user, '-', 'PX', 10000)
   local blocked = redis.call('HGET', key, 'b')
   if blocked then
     blocked = blocked:gsub(' ' .. other .. ' ', ' ') .. (ARGV[3] == '1' and other .. ' ' or '')

@@ -8,6 +8,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local key = 'portal:match:person:' .. user
 if reason == 'gone' then
   redis.call('SET', 'portal:match:closed:' .. user, '', 'PX', 10000)
+  redis.call('SET', 'portal:match:known:' .. user, '-', 'PX', 10000)
 end
 local t = redis.call('HMGET', key, 't', 'u', 'a', 'h')
 if not t[1] then

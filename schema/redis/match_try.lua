@@ -11,11 +11,13 @@
 --   portal:match:until, :away, :retry   sorted by ms: tickets that expire, that are lost, that may meet a late partner then
 --   portal:match:look            set: people whose sockets came or went (socket_count.lua, process_sweep.lua)
 --   portal:match:recent:{user}   partners, sorted by the end (ms) of the time in which they are avoided
+--   portal:match:known:{user}    p and b as PostgreSQL last had them, for their next search (b, a newline, p); '-' for seconds
+--                                behind a change of either: what was read before it may still be on its way here
 --   portal:match:blocked:{user}, :closed:{user}   what a ticket being written may not know yet, for seconds: hash,
 --                                '1' either blocks the other, '0' no longer; the account is closed
 --   portal:match:chat:{user}     the direct chat they are in
---   portal:direct:{chat}         x y ids, px py how shown (JSON), i interests, j the chat (JSON), c u created and ends at (ms),
---                                g grace (ms), l:{user} the other has been told that they left, s:{session} has been there
+--   portal:direct:{chat}         x y ids, px py how shown (JSON), i interests, c u created and ends at (ms), g grace (ms),
+--                                l:{user} the other has been told that they left, s:{session} has been there
 --   portal:chat:{chat}:ended     why it has ended, for ten minutes; other keys of a chat: store/message.h, store/epoch.h
 --   portal:match:chats           direct chats by their end; portal:match:graces "{chat}:{user}" without a socket there, by
 --                                the end of the grace
@@ -27,212 +29,199 @@
 -- process that dies between two steps leaves nothing half done, only something due (match_due.lua).
 -- The cost is that of the tags, and of those passed over: the blocked, recent partners, the absent (each once).
 --
--- ARGV 1 user, 2 id for a chat, 3 the chat (JSON), 4 '1': a new search; else they are looked at again
---      5 grace, 6 grace of a search, 7 expiry, 8 how long a chat may last, 9 how long nobody else has to have been there
---      before a recent partner is met again (all ms), of a search: 10 tags, 11 person (JSON), 12 blocked (" id id "),
---      13 when it expires (RFC 3339, for match:searching), 14 when the chat was made, as it says (ms)
--- Answer: {IDLE}; {SEARCHING, fresh: '1' when this step began it, then since and expires at (ms)}; {MATCHED, fresh, chat: when
---   fresh the id was used, then also the peer (JSON), interests, ends at (ms)}; {CLOSED}
-local IDLE, SEARCHING, MATCHED, CLOSED = 0, 1, 2, 3
-local user, chat = ARGV[1], ARGV[2]
-local time = redis.call('TIME')
+-- Only who has a socket is told. "!direct {made at} {chat}" tells a process that a person of its is paired: peer (JSON),
+-- interests and person (JSON), a line each (api/catch_up_direct.c).
+--
+-- ARGV 1 user, 2 id for a chat, 3 '1': a new search; else they are looked at again
+--      4 "grace, grace of a search, expiry, how long a chat may last, how long nobody else has to have been there before a
+--      recent partner is met again, how long a person is kept" (all ms), parted by spaces; of a search: 5 tags, 6 when it expires
+--      (RFC 3339, for match:searching), and if PostgreSQL was asked: 7 person (JSON), 8 blocked (" id id ")
+-- Answer: {IDLE}; {SEARCHING, fresh: '1' when this step began it, then since (ms)}; {MATCHED, fresh, chat: when fresh the id was
+--   used, then also the peer (JSON), interests, made at (ms)}; {CLOSED}; {UNKNOWN}: nothing is kept, PostgreSQL is to be asked
+local IDLE, SEARCHING, MATCHED, CLOSED, UNKNOWN = 0, 1, 2, 3, 4
+local call, text_of = redis.call, string.format -- '%d': commands write a number more slowly
+local user, chat, is_new = ARGV[1], ARGV[2], ARGV[3] == '1'
+local grace, away, expiry, lasting, alone, keep = ARGV[4]:match('(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)')
+local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ALL, ANY = 'portal:match:queue', 'portal:match:queue:any'
+local TICKET, SOCKETS, ALL, ANY = 'portal:match:person:', 'portal:sockets:', 'portal:match:queue', 'portal:match:queue:any'
 
-local function ms(n)
-  return string.format('%.0f', n)
+local function words(text)
+  local list = {}
+  for word in text:gmatch('%S+') do
+    list[#list + 1] = word
+  end
+  return list
 end
-local function ticket_key(who)
-  return 'portal:match:person:' .. who
-end
-local function ticket_of(who)
-  local t = redis.call('HMGET', ticket_key(who), 't', 'q', 's', 'p', 'b', 'h', 'a')
-  return t[1] and {tags = t[1], place = t[2], since = tonumber(t[3]), person = t[4], blocked = t[5], had = t[6] == '1', away = t[7]}
-end
-local function each_queue(tags, call)
-  call(ALL)
-  for tag in tags:gmatch('%S+') do
-    call('portal:match:queue:' .. tag)
+local function unqueue(who, tags)
+  call('ZREM', ALL, who)
+  for i = 1, #tags do
+    call('ZREM', 'portal:match:queue:' .. tags[i], who)
   end
 end
-local function unqueue(who, t)
-  each_queue(t.tags, function(queue)
-    redis.call('ZREM', queue, who)
-  end)
-end
-local function connected(who)
-  return redis.call('EXISTS', 'portal:sockets:' .. who) == 1
-end
-local function go_away(who, t)
-  unqueue(who, t)
-  local lost = ms(now + ARGV[6])
-  redis.call('HSET', ticket_key(who), 'a', lost)
-  redis.call('ZADD', 'portal:match:away', lost, who)
-end
-local function tell(who, head, data)
-  redis.call('PUBLISH', 'portal:user:' .. who, head .. '\n' .. data)
+local function go_away(who, tags)
+  unqueue(who, tags)
+  local lost = text_of('%d', now + away)
+  call('HSET', TICKET .. who, 'a', lost)
+  call('ZADD', 'portal:match:away', lost, who)
 end
 
-local told = redis.call('MGET', 'portal:match:chat:' .. user, 'portal:match:closed:' .. user)
-local me, fresh = ticket_of(user), false
-if me or ARGV[4] ~= '1' then
-  redis.call('SREM', 'portal:match:look', user)
-  redis.call('ZREM', 'portal:match:retry', user)
+-- ---- who is it, and are they there? Later sockets are known to the ticket (socket_count.lua). ----
+local ticket = TICKET .. user
+local told = call('MGET', 'portal:match:chat:' .. user, 'portal:match:closed:' .. user, 'portal:match:known:' .. user)
+local there = call('EXISTS', ticket, ticket, SOCKETS .. user) -- the ticket counts twice
+local here, fresh = there % 2 == 1, there < 2
+local wants, person, blocked, since, place
+if not fresh or not is_new then
+  call('SREM', 'portal:match:look', user)
+  call('ZREM', 'portal:match:retry', user)
 end
 if told[1] then
   return {MATCHED, '0', told[1]}
-elseif not me and ARGV[4] ~= '1' then
+elseif not fresh then
+  local t = call('HMGET', ticket, 't', 'p', 'b', 's', 'q', 'h', 'a')
+  wants, person, blocked, since, place = t[1], t[2], t[3], tonumber(t[4]), t[5]
+  if t[6] == '1' and not here then
+    if not t[7] then
+      go_away(user, words(wants))
+    end
+    return {SEARCHING, '0'}
+  end
+elseif not is_new then
   return {IDLE}
-elseif not me and told[2] then
+elseif told[2] then
   return {CLOSED}
-elseif not me then
-  fresh = true
-  me = {tags = ARGV[10], since = now, person = ARGV[11], blocked = ARGV[12]}
-  local late = redis.call('HGETALL', 'portal:match:blocked:' .. user)
+elseif ARGV[7] then
+  wants, person, blocked, since = ARGV[5], ARGV[7], ARGV[8], now
+  local late = call('HGETALL', 'portal:match:blocked:' .. user)
   for i = 1, #late, 2 do
-    me.blocked = me.blocked:gsub(' ' .. late[i] .. ' ', ' ') .. (late[i + 1] == '1' and late[i] .. ' ' or '')
+    blocked = blocked:gsub(' ' .. late[i] .. ' ', ' ') .. (late[i + 1] == '1' and late[i] .. ' ' or '')
   end
-end
-
--- ---- are they there? Later sockets are known to the ticket (socket_count.lua). ----
-local here = connected(user)
-if fresh then
-  me.had = here
-elseif me.had and not here then
-  if not me.away then
-    go_away(user, me)
+  if told[3] ~= '-' then
+    call('SET', 'portal:match:known:' .. user, blocked .. '\n' .. person, 'PX', keep)
   end
-  return {SEARCHING, '0'}
-end
-
--- ---- who waits longest of those they may meet? ----
-local CHUNK = 16
-local queues, seen, retry = {}, {[user] = true}, nil
-local function open(key)
-  queues[#queues + 1] = {key = key, from = '-inf', rows = {}, at = 1}
-end
-local function head(queue) -- its first that was not looked at yet
-  while true do
-    local who = queue.rows[queue.at]
-    if who and not seen[who] then
-      return who, tonumber(queue.rows[queue.at + 1])
-    elseif who then
-      queue.at = queue.at + 2
-    elseif queue.done then
-      return nil
-    else
-      queue.rows = redis.call('ZRANGEBYSCORE', queue.key, queue.from, '+inf', 'WITHSCORES', 'LIMIT', 0, CHUNK)
-      queue.at, queue.done = 1, #queue.rows < 2 * CHUNK
-      queue.from = #queue.rows > 0 and '(' .. queue.rows[#queue.rows] or queue.from
-    end
-  end
-end
-local function first()
-  local found, least = nil, math.huge
-  for _, queue in ipairs(queues) do
-    local who, place = head(queue)
-    if who and place < least then
-      found, least = who, place
-    end
-  end
-  if found then
-    seen[found] = true
-  end
-  return found
-end
-if me.tags == 'any' then
-  open(ALL)
 else
-  open(ANY)
-  for tag in me.tags:gmatch('%S+') do
-    open('portal:match:queue:' .. tag)
+  local at = told[3] and told[3]:find('\n', 1, true)
+  if not at then
+    return {UNKNOWN}
   end
+  wants, person, blocked, since = ARGV[5], told[3]:sub(at + 1), told[3]:sub(1, at - 1), now
 end
-local partner, other, late = nil, nil, nil
-while not partner do
-  local who = first()
-  if not who then
-    break
-  end
-  local t = ticket_of(who)
-  local ends = redis.call('ZSCORE', 'portal:match:recent:' .. user, who)
-  if t.had and not connected(who) then
-    go_away(who, t)
-  elseif me.blocked:find(' ' .. who .. ' ', 1, true) or t.blocked:find(' ' .. user .. ' ', 1, true) then
-    -- never
-  elseif ends and tonumber(ends) > now then
-    local from = math.min(tonumber(ends), math.max(me.since, t.since) + ARGV[9])
-    if from <= now then
-      late = late or {who, t}
-    else
-      retry = math.min(retry or from, from)
+
+-- ---- who waits longest of those they may meet? They stand in the same order in all queues. ----
+local tags = words(wants)
+local queues, pages, at = {wants == 'any' and ALL or ANY}, {}, {}
+for i = 1, wants == 'any' and 0 or #tags do
+  queues[i + 1] = 'portal:match:queue:' .. tags[i]
+end
+for i = 1, #queues do
+  pages[i], at[i] = call('ZRANGEBYSCORE', queues[i], '-inf', '+inf', 'WITHSCORES', 'LIMIT', '0', '16'), 1
+end
+local partner, other, late, retry
+repeat
+  local who, least = nil, math.huge
+  for i = 1, #queues do
+    if at[i] == 33 then
+      pages[i], at[i] = call('ZRANGEBYSCORE', queues[i], '(' .. pages[i][32], '+inf', 'WITHSCORES', 'LIMIT', '0', '16'), 1
     end
-  else
-    partner, other = who, t
+    local first = pages[i][at[i]]
+    local theirs = first and tonumber(pages[i][at[i] + 1])
+    if first and theirs < least then
+      who, least = first, theirs
+    end
   end
-end
+  for i = 1, who and #queues or 0 do
+    if pages[i][at[i]] == who then
+      at[i] = at[i] + 2
+    end
+  end
+  if who and who ~= user then
+    local t = call('HMGET', TICKET .. who, 't', 'p', 'b', 'h')
+    if t[4] == '1' and call('EXISTS', SOCKETS .. who) == 0 then
+      go_away(who, words(t[1]))
+    elseif not blocked:find(' ' .. who .. ' ', 1, true) and not t[3]:find(' ' .. user .. ' ', 1, true) then
+      local ends = tonumber(call('ZSCORE', 'portal:match:recent:' .. user, who) or 0)
+      if ends <= now then
+        partner, other = who, t
+      else
+        local from = math.min(ends, math.max(since, tonumber(call('HGET', TICKET .. who, 's'))) + alone)
+        if from > now then
+          retry = math.min(retry or from, from)
+        elseif not late then
+          late = {who, t}
+        end
+      end
+    end
+  end
+until partner or not who
 if not partner and late then
   partner, other = late[1], late[2]
 end
 if not partner then
-  local expires = ms(now + ARGV[7])
   if fresh then
-    me.place = ms(redis.call('INCR', 'portal:match:seq'))
-    redis.call('HSET', ticket_key(user), 't', me.tags, 'q', me.place, 's', ms(now), 'c', ms(now), 'u', expires, 'p', me.person,
-      'b', me.blocked, 'h', here and '1' or '0')
-    redis.call('ZADD', 'portal:match:until', expires, user)
-    tell(user, 'r match:searching - -', string.format('{"expires_at":"%s"}', ARGV[13]))
+    local began, expires = text_of('%d', now), text_of('%d', now + expiry)
+    place = text_of('%d', call('INCR', 'portal:match:seq'))
+    call('HSET', ticket, 't', wants, 'q', place, 's', began, 'c', began, 'u', expires, 'p', person, 'b', blocked,
+      'h', here and '1' or '0')
+    call('ZADD', 'portal:match:until', expires, user)
+    if here then
+      call('PUBLISH', 'portal:user:' .. user, 'r match:searching - -\n{"expires_at":"' .. ARGV[6] .. '"}')
+    end
   end
-  each_queue(me.tags, function(queue)
-    redis.call('ZADD', queue, me.place, user)
-  end)
+  call('ZADD', ALL, place, user)
+  for i = 1, #tags do
+    call('ZADD', 'portal:match:queue:' .. tags[i], place, user)
+  end
   if retry then
-    redis.call('ZADD', 'portal:match:retry', ms(retry), user)
+    call('ZADD', 'portal:match:retry', text_of('%d', retry), user)
   end
-  return {SEARCHING, fresh and '1' or '0', now, expires}
+  return {SEARCHING, fresh and '1' or '0', now}
 end
 
 -- ---- a pair ----
-local common = {}
-if me.tags == 'any' or other.tags == 'any' then
+local theirs, common = words(other[1]), {}
+if wants == 'any' or other[1] == 'any' then
   common[1] = 'any'
 else
-  for tag in me.tags:gmatch('%S+') do
-    if (' ' .. other.tags .. ' '):find(' ' .. tag .. ' ', 1, true) then
-      common[#common + 1] = tag
+  for i = 1, #tags do
+    for j = 1, #theirs do
+      if tags[i] == theirs[j] then
+        common[#common + 1] = tags[i]
+      end
     end
   end
 end
-local function take(who, t)
-  unqueue(who, t)
-  redis.call('DEL', ticket_key(who))
-  redis.call('ZREM', 'portal:match:until', who)
-  redis.call('ZREM', 'portal:match:retry', who)
-  redis.call('SREM', 'portal:match:look', who)
-end
+unqueue(partner, theirs)
 if not fresh then
-  take(user, me)
+  unqueue(user, tags)
 end
-take(partner, other)
-local ends = ms(now + ARGV[8])
-redis.call('HSET', 'portal:direct:' .. chat, 'x', user, 'y', partner, 'px', me.person, 'py', other.person, 'i',
-  table.concat(common, ' '), 'j', ARGV[3], 'c', ARGV[14], 'u', ends, 'g', ARGV[5])
-redis.call('ZADD', 'portal:match:chats', ends, chat)
-redis.call('MSET', 'portal:match:chat:' .. user, chat, 'portal:match:chat:' .. partner, chat, 'portal:chat:' .. chat .. ':epoch', 1,
-  'portal:chat:' .. chat .. ':ceiling', 9007199254740991, 'portal:e2ee:circle:' .. chat, '0 ' .. user .. ' ' .. partner .. ' ')
-redis.call('XADD', 'portal:chat:' .. chat .. ':stream', '*', 's', '0', 'j', 'null,"permission_level":0', 'c',
-  'Chat started — say hi! Matched on: ' .. table.concat(common, ', '), 'e', '0', 'k', '')
-local until_ms = ms(now + ARGV[5])
-redis.call('ZADD', 'portal:match:graces', until_ms, chat .. ':' .. user, until_ms, chat .. ':' .. partner)
-local function greet(who, t, peer, p)
-  tell(who, 'r match:found - -', string.format('{"chat":%s,"peer":{"user":%s},"interests":["%s"]}', ARGV[3], p.person,
-    table.concat(common, '","')))
-  tell(who, 'c !direct - -', string.format('{"chat_id":%s,"person":%s}', chat, t.person))
-  if not t.had then -- nor has a socket now
-    redis.call('HSET', 'portal:direct:' .. chat, 'l:' .. who, '1')
-    tell(peer, 'r room:peer_left - -', string.format('{"chat_id":%s,"user_id":%s,"grace_until_ms":%s}', chat, who, until_ms))
+call('DEL', TICKET .. partner, ticket)
+call('ZREM', 'portal:match:until', partner, user)
+
+local interests, missed = table.concat(common, ' '), text_of('%d', now + grace)
+local made, ends = text_of('%d', now), text_of('%d', now + lasting)
+local direct = {'HSET', 'portal:direct:' .. chat, 'x', user, 'y', partner, 'px', person, 'py', other[2], 'i', interests,
+  'c', made, 'u', ends, 'g', grace}
+local function greet(who, shown, is_here, peer, peer_shown, peer_here)
+  if not is_here then
+    direct[#direct + 1] = 'l:' .. who
+    direct[#direct + 1] = '1'
+    return
+  end
+  local channel = 'portal:user:' .. who
+  call('PUBLISH', channel, 'c !direct ' .. made .. ' ' .. chat .. '\n' .. peer_shown .. '\n' .. interests .. '\n' .. shown)
+  if not peer_here then
+    call('PUBLISH', channel, 'r room:peer_left - -\n{"chat_id":' .. chat .. ',"user_id":' .. peer .. ',"grace_until_ms":' .. missed .. '}')
   end
 end
-greet(user, me, partner, other)
-greet(partner, other, user, me)
-return {MATCHED, '1', chat, other.person, table.concat(common, ' '), ends}
+local other_here = other[4] == '1'
+greet(user, person, here, partner, other[2], other_here)
+greet(partner, other[2], other_here, user, person, here)
+call(unpack(direct))
+call('ZADD', 'portal:match:chats', ends, chat)
+call('MSET', 'portal:match:chat:' .. user, chat, 'portal:match:chat:' .. partner, chat, 'portal:chat:' .. chat .. ':epoch', '1',
+  'portal:chat:' .. chat .. ':ceiling', '9007199254740991', 'portal:e2ee:circle:' .. chat, '0 ' .. user .. ' ' .. partner .. ' ')
+call('XADD', 'portal:chat:' .. chat .. ':stream', '*', 's', '0', 'j', 'null,"permission_level":0', 'c',
+  'Chat started — say hi! Matched on: ' .. table.concat(common, ', '), 'e', '0', 'k', '')
+call('ZADD', 'portal:match:graces', missed, chat .. ':' .. user, missed, chat .. ':' .. partner)
+return {MATCHED, '1', chat, other[2], interests, now}

@@ -69,6 +69,9 @@ if kept == 1 then
     'e', expires)
   redis.call('PEXPIREAT', KEYS[1], expires)
 end
+if ARGV[6] ~= '1' then -- a sign-in: their platform may show them otherwise now (match_try.lua)
+  redis.call('SET', 'portal:match:known:' .. ARGV[2], '-', 'XX', 'PX', 10000)
+end
 if alone or redis.call('PTTL', KEYS[3]) < last - now_ms then
   redis.call('PEXPIREAT', KEYS[3], last)
 end

@@ -14,6 +14,7 @@
 #include "base/config.h"
 #include "rules/code.h"
 #include "store/code.h"
+#include "store/match.h"
 #include "store/session.h"
 
 /* ---- POST lookup: lookup -> lookup_found ---- */
@@ -263,18 +264,25 @@ static void send_code_refused(struct task *t)
 static void send_code_owner(struct task *t)
 {
 	struct bot_codes *f = task_frame(t);
+	bool refused;
+	task_fn *next;
 
 	if (task_err(t) == ERR_USER_NOT_FOUND) { /* the name waits with what is pending */
 		code_pending(t, &f->who, f->codes, &f->count, send_code_unknown);
-	} else if (task_err(t)) {
-		task_fail_with(t, *task_fault(t));
-	} else if (!str_eq(f->owner.state, STR("active")) ||
-		   (config.bot_login_every && f->owner.bot_logins >= config.bot_login_every)) {
-		identity_told(t, &f->who, send_code_refused);
-	} else {
-		identity_told(t, &f->who, send_code_made);
-		code_for_bot(t, &f->who, f->codes, send_code_made);
+		return;
 	}
+	if (task_err(t)) {
+		task_fail_with(t, *task_fault(t));
+		return;
+	}
+	refused = !str_eq(f->owner.state, STR("active")) ||
+		  (config.bot_login_every && f->owner.bot_logins >= config.bot_login_every);
+	next = refused ? send_code_refused : send_code_made;
+	identity_told(t, &f->who, next);
+	if (!str_eq(f->owner.avatar_url, f->who.avatar_url)) /* they may be shown otherwise now */
+		match_forget(t, f->owner.user_id, next);
+	if (!refused)
+		code_for_bot(t, &f->who, f->codes, next);
 }
 
 void authentication_send_code(struct task *t)

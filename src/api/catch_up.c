@@ -235,36 +235,6 @@ static void on_lost(void)
 	state.done = false;
 }
 
-struct made {
-	int64_t chat_id;
-	struct buf person;
-};
-
-static void put_in(struct live *l, void *arg)
-{
-	const struct made *d = arg;
-
-	room_put(l, d->chat_id, buf_view(&d->person));
-}
-
-/* A person of this process was paired: {chat_id, person: as chats show them}. In order of
- * connecting. */
-static void direct_made(const struct bus_message *m)
-{
-	struct made d = {0};
-	const struct json *data;
-	struct arena a;
-
-	arena_init(&a);
-	data = json_parse(&a, m->data);
-	d.chat_id = json_to_i64(json_get(data, "chat_id"));
-	json_write(&d.person, json_get(data, "person"));
-	if (d.chat_id > 0)
-		person_each(m->id, put_in, &d);
-	buf_free(&d.person);
-	arena_release(&a);
-}
-
 static void on_control(const struct bus_message *m)
 {
 	if (m->scope == BUS_ROOM && str_eq(m->event, STR("!keys")))

@@ -1,13 +1,17 @@
-/* People of this process who were paired while the bus was away (contract 4.4, 5): their sockets
- * hear match:found and are put into the room, as they would have been.
+/* People of this process who are paired (contract 5): their sockets hear match:found and are put
+ * into the room; also those who were paired while the bus was away (contract 4.4).
  *
+ *   bus -> direct_made -> found
  *   catch_up_directs -> people_ask <-> people_known: PAGE of them at a time -> found_next ->
- *     found_known: told, put in -> found_next … -> task_return
+ *     found_known: found -> found_next … -> task_return
  *
  * Who has a socket in the room was told. */
 #include "api/socket.h"
 #include "base/buf.h"
+#include "hub/bus.h"
+#include "store/event.h"
 #include "store/match.h"
+#include "store/shown.h"
 
 #include <stdlib.h>
 
@@ -24,39 +28,81 @@ struct directs {
 static void people_ask(struct task *t);
 static void found_next(struct task *t);
 
-static void tell(struct live *l, void *arg)
+/* ---- match:found ---- */
+
+static void write_found(struct json_out *j, const struct match_status *s)
 {
-	const struct match_status *s = arg;
 	struct str tags = s->interests;
+	struct chat chat;
+
+	chat_direct(&chat, s->chat_id, s->queued_at, 0);
+	json_obj(j);
+	json_key(j, "chat");
+	write_chat(j, &chat, false);
+	json_key(j, "peer");
+	json_obj(j);
+	json_key(j, "user");
+	json_raw(j, s->peer);
+	json_end(j);
+	json_key(j, "interests");
+	json_arr(j);
+	while (tags.p && tags.n > 0)
+		json_str(j, str_cut(&tags, ' '));
+	json_end(j);
+	json_end(j);
+}
+
+struct putting {
+	int64_t chat_id;
+	struct str shown; /* the person; NULL p: to be looked up */
+};
+
+static void put_in(struct live *l, void *arg)
+{
+	const struct putting *p = arg;
+
+	room_put(l, p->chat_id, p->shown);
+}
+
+/* The sockets of the person hear of it and are put into the room, in order of connecting. */
+static void found(int64_t user_id, const struct match_status *s, struct str shown)
+{
+	struct putting p = {s->chat_id, shown};
 	struct buf b = {0};
 	struct json_out j;
+	struct bus_message m = {
+		.scope = BUS_USER, .id = user_id, .audience = TO_ROOM, .event = STR("match:found")};
 
 	json_out_init(&j, &b);
-	json_obj(&j);
-	json_key(&j, "chat");
-	json_raw(&j, s->chat);
-	json_key(&j, "peer");
-	json_obj(&j);
-	json_key(&j, "user");
-	json_raw(&j, s->peer);
-	json_end(&j);
-	json_key(&j, "interests");
-	json_arr(&j);
-	while (tags.p && tags.n > 0)
-		json_str(&j, str_cut(&tags, ' '));
-	json_end(&j);
-	json_end(&j);
-	live_emit(l, "match:found", buf_view(&b));
+	write_found(&j, s);
+	m.data = buf_view(&b);
+	live_deliver(&m);
 	buf_free(&b);
-	room_put(l, s->chat_id, STR_NULL);
+	person_each(user_id, put_in, &p);
 }
+
+void direct_made(const struct bus_message *m)
+{
+	struct match_status s = {.state = MATCH_MATCHED};
+	struct str rest = m->data;
+	int64_t made_ms = 0;
+
+	s.peer = str_cut(&rest, '\n');
+	s.interests = str_cut(&rest, '\n');
+	if (rest.p && str_to_i64(m->position, &made_ms) && str_to_i64(m->who, &s.chat_id)) {
+		s.queued_at = made_ms * 1000;
+		found(m->id, &s, rest);
+	}
+}
+
+/* ---- who was paired meanwhile ---- */
 
 static void found_known(struct task *t)
 {
 	struct directs *f = task_frame(t);
 
 	if (f->found.state == MATCH_MATCHED)
-		person_each(f->page.rows[f->page_at].user_id, tell, &f->found);
+		found(f->page.rows[f->page_at].user_id, &f->found, STR_NULL);
 	f->page_at++;
 	task_next(t, found_next);
 }

@@ -97,7 +97,9 @@ bool bus_caught_up(void);
 /* catch_up_room.c: a task that brings the sockets of one room up to date. */
 struct task *catch_up_room(const struct room_gap *g, const struct task_ops *ops, void *subject);
 
-/* catch_up_direct.c: people who were paired meanwhile. */
+/* catch_up_direct.c: a person of this process was paired (!direct, match_try.lua); those who were
+ * while the bus was away. */
+void direct_made(const struct bus_message *m);
 void catch_up_directs(struct task *t, task_fn *next);
 
 /* ---- room_join.c ---- */

@@ -1,7 +1,7 @@
 /* After an account changed or closed (account.h).
  *
- *   account_changed -> cards_dropped -> face_read (PostgreSQL) -> shown: the rooms they are in
- *   account_closed  -> search and direct chat end -> the sessions, told to Redis
+ *   account_changed -> search_forgotten -> cards_dropped -> face_read (PostgreSQL) -> shown: the
+ * rooms they are in account_closed  -> search and direct chat end -> the sessions, told to Redis
  *
  * To end something else with an account: a step in account_closed. To show
  * something else of a person in rooms: sql_face, write_chat_person, and api/rooms.c. */
@@ -96,13 +96,21 @@ static void cards_dropped(struct task *t)
 	pg_query(t, &sql_face, &a, face_decode, f, face_read);
 }
 
+static void search_forgotten(struct task *t)
+{
+	const struct face *f = task_frame(t);
+
+	task_catch(t);
+	message_person_changed(t, f->user_id, cards_dropped);
+}
+
 void account_changed(struct task *t, int64_t user_id, task_fn *next)
 {
 	struct face *f = task_call(t, sizeof(*f), next);
 
 	f->user_id = user_id;
 	task_catch(t);
-	message_person_changed(t, user_id, cards_dropped);
+	match_forget(t, user_id, search_forgotten);
 }
 
 /* ---- closed ---- */

@@ -13,7 +13,7 @@
  *   has read the stream up to that id or a later one does not get the event. Of message:new its id;
  *   of portal:cleared that of a message that was published in the same step. Of TO_REMOVED the
  *   room's gate (store/epoch.h) behind the removal: a socket whose join saw that value came after
- *   it, and stays. TO_LAST has none.
+ *   it, and stays. TO_LAST has none. Of TO_CONTROL position and who are what the event says.
  *
  * who: see enum audience. With TO_ROOM, TO_ROSTER and TO_FEW: who is left out; a session id
  *   (typing), or on portal:user "@{chat_id}": the sockets in that room (which was told, too). */

@@ -1,7 +1,8 @@
 /* Searches and direct chats, as people begin and end them.
  *
- *   match_enqueue -> person (PostgreSQL; an id for a chat, when none is in reserve) -> enqueue_try
- *     -> match_try -> enqueued
+ *   match_enqueue (-> ids for chats, when none is in reserve) -> enqueue_try -> match_try ->
+ * enqueued
+ *     (-> what Redis does not know of the person: PostgreSQL -> enqueue_try)
  *   match_leave, match_close -> match_drop -> match_end
  *
  * Owns the reserve: ids of chats that were asked for and not used. One whose answer was lost may be
@@ -56,25 +57,33 @@ void reserve_keep(int64_t id)
 
 PG_STMT(sql_match_ids, OP_WRITE, "SELECT " NEXT_ID " FROM generate_series(1, $1::bigint)");
 
+/* `out`: the first of them is the task's own; NULL: none is. */
 static enum err ids_decode(struct task *t, const struct pg_rows *r, void *out)
 {
+	int i = 0;
+
 	(void)t;
-	(void)out;
-	for (int i = 0; i < pg_count(r); i++)
+	if (out)
+		*(int64_t *)out = pg_i64(r, i++, 0);
+	for (; i < pg_count(r); i++)
 		reserve_keep(pg_i64(r, i, 0));
 	return OK;
 }
 
-void reserve_fill(struct task *t, size_t count, task_fn *next)
+static void ids_ask(struct task *t, size_t count, int64_t *first, task_fn *next)
 {
 	struct pg_args a = {0};
 
-	if (count <= reserved) {
+	pg_arg_i64(t, &a, (int64_t)count);
+	pg_query(t, &sql_match_ids, &a, ids_decode, first, next);
+}
+
+void reserve_fill(struct task *t, size_t count, task_fn *next)
+{
+	if (count <= reserved)
 		task_next(t, next);
-		return;
-	}
-	pg_arg_i64(t, &a, (int64_t)(count - reserved));
-	pg_query(t, &sql_match_ids, &a, ids_decode, NULL, next);
+	else
+		ids_ask(t, count - reserved, NULL, next);
 }
 
 /* ---- where a person stands ---- */
@@ -101,11 +110,10 @@ static enum err status_decode(struct task *t, const struct redis_value *v, void 
 	} else if (s->state == MATCH_MATCHED) {
 		s->chat_id = redis_i64(redis_at(v, 1));
 		s->interests = copy(t, v, 2);
-		s->chat = copy(t, v, 3);
-		s->peer = copy(t, v, 4);
-		s->queued_at = us(v, 5);
-		s->expires_at = us(v, 6);
-		s->online = redis_i64(redis_at(v, 7));
+		s->peer = copy(t, v, 3);
+		s->queued_at = us(v, 4);
+		s->expires_at = us(v, 5);
+		s->online = redis_i64(redis_at(v, 6));
 	}
 	return OK;
 }
@@ -120,17 +128,18 @@ void match_status(struct task *t, int64_t user_id, struct match_status *out, tas
 
 /* ---- the pairing step ---- */
 
-/* The direct chat that they get, should there be a partner. */
-static struct str chat_json(struct task *t, int64_t id, int64_t created_at)
+/* The settings of the step, as its script reads them. */
+static struct str settings_text(struct task *t)
 {
-	struct chat c;
+	const int64_t list[] = {config.match_grace, config.match_away, config.match_expiry,
+		config.match_life, config.match_alone, KNOWN_SECONDS};
 	struct buf b = {0};
-	struct json_out j;
 	struct str text;
 
-	chat_direct(&c, id, created_at, 0);
-	json_out_init(&j, &b);
-	write_chat(&j, &c, false);
+	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
+		buf_i64(&b, list[i] * 1000);
+		buf_char(&b, ' ');
+	}
 	text = arena_str(task_arena(t), buf_view(&b));
 	buf_free(&b);
 	return text;
@@ -150,14 +159,14 @@ static struct match_status stands_now(
 	if (f->outcome == TRY_MATCHED)
 		return (struct match_status){.state = MATCH_MATCHED,
 			.chat_id = f->chat_id,
-			.queued_at = f->chat_created_at,
 			.peer = copy(t, v, 3),
 			.interests = copy(t, v, 4),
-			.expires_at = us(v, 5)};
+			.queued_at = us(v, 5),
+			.expires_at = us(v, 5) + config.match_life * 1000000};
 	return (struct match_status){.state = MATCH_SEARCHING,
 		.interests = f->tags,
 		.queued_at = us(v, 2),
-		.expires_at = us(v, 3)};
+		.expires_at = us(v, 2) + config.match_expiry * 1000000};
 }
 
 static enum err try_decode(struct task *t, const struct redis_value *v, void *out)
@@ -166,6 +175,8 @@ static enum err try_decode(struct task *t, const struct redis_value *v, void *ou
 
 	f->outcome = (enum try_outcome)redis_i64(redis_at(v, 0));
 	f->fresh = redis_i64(redis_at(v, 1)) == 1;
+	if (f->outcome == TRY_UNKNOWN)
+		return OK; /* it is tried again */
 	if (f->outcome != TRY_MATCHED || !f->fresh)
 		reserve_keep(f->chat_id);
 	else
@@ -177,24 +188,21 @@ static enum err try_decode(struct task *t, const struct redis_value *v, void *ou
 
 void match_try(struct task *t, struct try *f, task_fn *next)
 {
-	int64_t now_ms = clock_us() / 1000;
 	struct redis_args a = {0};
 
-	f->chat_created_at = now_ms * 1000;
 	redis_arg_i64(t, &a, f->user_id);
 	redis_arg_i64(t, &a, f->chat_id);
-	redis_arg(&a, chat_json(t, f->chat_id, f->chat_created_at));
 	redis_arg(&a, f->tags.n ? STR("1") : STR("0"));
-	redis_arg_i64(t, &a, config.match_grace * 1000);
-	redis_arg_i64(t, &a, config.match_away * 1000);
-	redis_arg_i64(t, &a, config.match_expiry * 1000);
-	redis_arg_i64(t, &a, config.match_life * 1000);
-	redis_arg_i64(t, &a, config.match_alone * 1000);
-	redis_arg(&a, f->tags);
-	redis_arg(&a, f->person);
-	redis_arg(&a, f->blocked);
-	redis_arg(&a, time_text(t, (now_ms + config.match_expiry * 1000) * 1000));
-	redis_arg_i64(t, &a, now_ms);
+	redis_arg(&a, settings_text(t));
+	if (f->tags.n) {
+		redis_arg(&a, f->tags);
+		redis_arg(
+			&a, time_text(t, (clock_us() / 1000 + config.match_expiry * 1000) * 1000));
+	}
+	if (f->person.p) {
+		redis_arg(&a, f->person);
+		redis_arg(&a, f->blocked);
+	}
 	redis_eval(t, &redis_scripts[SCRIPT_MATCH_TRY], &a, try_decode, f, next);
 }
 
@@ -203,8 +211,7 @@ void match_try(struct task *t, struct try *f, task_fn *next)
 PG_STMT(sql_match_person, OP_READ,
 	"SELECT u.username, " AVATAR_OF(
 		"u") ", u.permission_level,"
-		     " (SELECT ' ' || string_agg(a.id || ' ', '') FROM user_avoids(u.id) a (id)),"
-		     " CASE WHEN $2::boolean THEN " NEXT_ID " END"
+		     " (SELECT ' ' || string_agg(a.id || ' ', '') FROM user_avoids(u.id) a (id))"
 		     " FROM users u WHERE u.id = $1::bigint AND u.deleted_at IS NULL"
 		     " AND user_state(u.restriction, u.restricted_until) = 'active'");
 
@@ -221,43 +228,58 @@ static enum err person_decode(struct task *t, const struct pg_rows *r, void *out
 	f->person = arena_str(task_arena(t), buf_view(&b));
 	buf_free(&b);
 	f->blocked = pg_null(r, 0, 3) ? STR(" ") : pg_text_copy(t, r, 0, 3);
-	if (f->chat_id == 0)
-		f->chat_id = pg_i64(r, 0, 4);
 	return OK;
 }
 
+static void enqueue_try(struct task *t);
+
 static void enqueued(struct task *t)
 {
-	const struct try *f = task_frame(t);
+	struct try *f = task_frame(t);
+	struct pg_args a = {0};
 
-	if (f->outcome == TRY_CLOSED)
+	if (f->outcome == TRY_UNKNOWN) {
+		pg_arg_i64(t, &a, f->user_id);
+		pg_query(t, &sql_match_person, &a, person_decode, f, enqueue_try);
+	} else if (f->outcome == TRY_CLOSED) {
 		task_fail(t, ERR_AUTH_REQUIRED);
-	else if (f->fresh)
+	} else if (f->fresh) {
 		task_return(t);
-	else
+	} else {
 		task_fail(t, f->outcome == TRY_MATCHED ? ERR_MATCH_SLOT_LIMIT
 						       : ERR_MATCH_ALREADY_SEARCHING);
+	}
 }
 
 static void enqueue_try(struct task *t)
 {
-	struct try *f = task_frame(t);
-
-	match_try(t, f, enqueued);
+	match_try(t, task_frame(t), enqueued);
 }
 
 void match_enqueue(
 	struct task *t, int64_t user_id, struct str tags, struct match_status *out, task_fn *next)
 {
 	struct try *f = task_call(t, sizeof(*f), next);
-	struct pg_args a = {0};
 
 	f->user_id = user_id;
 	f->tags = arena_str(task_arena(t), tags);
 	f->stands = out;
-	pg_arg_i64(t, &a, user_id);
-	pg_arg_bool(&a, !reserve_take(&f->chat_id));
-	pg_query(t, &sql_match_person, &a, person_decode, f, enqueue_try);
+	if (reserve_take(&f->chat_id))
+		enqueue_try(t);
+	else
+		ids_ask(t, RESERVE_AT_ONCE, &f->chat_id, enqueue_try);
+}
+
+void match_forget(struct task *t, int64_t user_id, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("SET"));
+	redis_key(t, &a, "portal:match:known:%lld", (long long)user_id);
+	redis_arg(&a, STR("-"));
+	redis_arg(&a, STR("PX"));
+	redis_arg_i64(t, &a, KNOWN_QUIET_MS);
+	redis_call(t, OP_WRITE, &a, NULL, NULL, next);
 }
 
 /* ---- ending ---- */

@@ -2,8 +2,9 @@
  * one step of schema/redis/match_*.lua, the first of which (match_try.lua) names the keys, says
  * what holds between any two steps, and why any number of processes may run them.
  *
- *   match_enqueue -> (chat id reserved, person and blocks from PostgreSQL) -> match_try
- *   tick of every process -> match_due -> match_try | match_drop | match_end, each deciding again
+ *   match_enqueue -> (chat id reserved; person and blocks from PostgreSQL, unless Redis has kept
+ * them) -> match_try tick of every process -> match_due -> match_try | match_drop | match_end, each
+ * deciding again
  *
  * A direct chat has no row in PostgreSQL. Its id comes from the sequence of all chats, some of
  * which each process keeps in reserve: an id is used once, also when an answer was lost (then it is
@@ -26,8 +27,7 @@ struct match_status {
 		expires_at; /* us; searching. Matched: when the chat was made, and ends at most */
 	/* matched */
 	int64_t chat_id, online;
-	struct str chat, peer; /* JSON: a chat object (online as it was when it was made; only by
-				  match_status), a person of chats */
+	struct str peer; /* a person of chats, JSON */
 };
 void match_status(struct task *t, int64_t user_id, struct match_status *out, task_fn *next);
 
@@ -36,6 +36,9 @@ void match_status(struct task *t, int64_t user_id, struct match_status *out, tas
  * or closed). */
 void match_enqueue(
 	struct task *t, int64_t user_id, struct str tags, struct match_status *out, task_fn *next);
+/* With a change of name, picture or level: what was kept of them is read anew, and nothing is kept
+ * for as long as a search that read it before may be under way. */
+void match_forget(struct task *t, int64_t user_id, task_fn *next);
 /* Idempotent; a chat goes on. */
 void match_dequeue(struct task *t, int64_t user_id, task_fn *next);
 /* Ends the search, or the chat (match:ended "left"). MATCH_NO_ACTIVE_DIRECT when there is neither.

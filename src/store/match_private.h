@@ -10,22 +10,27 @@ bool reserve_take(int64_t *id); /* false: there is none */
 void reserve_keep(int64_t id);
 /* Into the reserve. */
 void reserve_fill(struct task *t, size_t count, task_fn *next);
-#define RESERVE 64
+#define RESERVE         1024
+#define RESERVE_AT_ONCE 32 /* asked for by a search that finds none */
 
 /* ---- match_try.lua ---- */
+#define KNOWN_SECONDS  600                    /* person and blocks are kept for the next search */
+#define KNOWN_QUIET_MS (2 * TASK_DEADLINE_MS) /* not behind a change; of scripts too: 10000 */
+
 enum try_outcome {
 	TRY_IDLE,
 	TRY_SEARCHING,
 	TRY_MATCHED,
-	TRY_CLOSED
+	TRY_CLOSED,
+	TRY_UNKNOWN /* Redis does not know person and blocks: again, with both */
 };
 struct
 try {
-	int64_t user_id, chat_id;         /* chat_id: reserved; kept again when it was not used */
-	struct str tags, person, blocked; /* of a new search; "": they are looked at again */
+	int64_t user_id, chat_id;   /* chat_id: reserved; kept again when it was not used */
+	struct str tags;            /* of a new search; "": they are looked at again */
+	struct str person, blocked; /* as PostgreSQL has them; NULL p: as Redis knows them */
 	enum try_outcome outcome;
 	bool fresh;                  /* this step did it */
-	int64_t chat_created_at;     /* us, if it is made */
 	struct match_status *stands; /* where they stand then, when it was fresh; or NULL */
 };
 void match_try(struct task *t, struct try *f, task_fn *next);

@@ -174,10 +174,7 @@ static enum err due_decode(struct task *t, const struct redis_value *v, void *ou
 	f->chats_n = ids_decode(redis_at(v, 2), f->chats, BATCH);
 	f->again_n = ids_decode(redis_at(v, 3), again, 2 * BATCH);
 	for (size_t i = 0; i < f->again_n; i++)
-		f->again[i] = (struct try){.user_id = again[i],
-			.tags = STR(""),
-			.person = STR(""),
-			.blocked = STR("")};
+		f->again[i] = (struct try){.user_id = again[i], .tags = STR("")};
 	return OK;
 }
 

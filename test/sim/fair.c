@@ -128,14 +128,14 @@ static struct chat chat_take(void)
 
 static void try(int person, const char *tags, int64_t id)
 {
-	char user[16], chat[24], json[40], shown[40];
-	const char *words[] = {"|", user, chat, json, *tags ? "1" : "0", "60000", "60000", "600000",
-		"86400000", "10000", tags, shown, " ", "later", "0", NULL};
+	char user[16], chat[24], shown[40];
+	const char *words[] = {"|", user, chat, *tags ? "1" : "0",
+		"60000 60000 600000 86400000 10000 600000", *tags ? tags : NULL, "later", shown,
+		" ", NULL};
 	double begun = seconds();
 
 	snprintf(user, sizeof(user), "%d", person + 1);
 	snprintf(chat, sizeof(chat), "%lld", (long long)id);
-	snprintf(json, sizeof(json), "{\"id\":%lld}", (long long)id);
 	snprintf(shown, sizeof(shown), "{\"id\":%d}", person + 1);
 	redis_told_n = 0;
 	script_run(MATCH_TRY, words);
@@ -146,7 +146,7 @@ static void try(int person, const char *tags, int64_t id)
 	for (int i = 0; i < redis_told_n; i++) {
 		int who;
 
-		if (strncmp(redis_told[i].text, "r match:found", 13) != 0)
+		if (strncmp(redis_told[i].text, "c !direct", 9) != 0)
 			continue;
 		who = atoi(redis_told[i].channel + 12) - 1;
 		waited[who] = redis_ms - arrived[who];

@@ -200,8 +200,6 @@ static int partner_of(int user)
 static void pair(int user, int partner, int64_t id)
 {
 	struct direct *c = &m.c[m.chats];
-	const char *greeting = "r match:found - -\n{\"chat\":{\"id\":%" PRId64
-			       "},\"peer\":{\"user\":{\"id\":%d}},\"interests\":[\"%s\"]}";
 	uint32_t tags = common(m.p[user].tags, m.p[partner].tags);
 	char text[64];
 
@@ -214,20 +212,17 @@ static void pair(int user, int partner, int64_t id)
 		.alive = true,
 		.grace = {redis_ms + GRACE_MS, redis_ms + GRACE_MS}};
 	m.p[user].chat = m.p[partner].chat = m.chats++;
-	tags_text(tags, "\",\"", text);
+	tags_text(tags, " ", text);
 	for (int side = 0; side < 2; side++) {
 		search_end(&m.p[c->who[side]]);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		expect(c->who[side], greeting, id, c->who[!side], text);
-#pragma GCC diagnostic pop
-		expect(c->who[side],
-			"c !direct - -\n{\"chat_id\":%" PRId64 ",\"person\":{\"id\":%d}}", id,
-			c->who[side]);
-		if (!connected(c->who[side])) {
-			c->missed[side] = true;
+		if (connected(c->who[side]))
+			expect(c->who[side],
+				"c !direct %" PRId64 " %" PRId64 "\n{\"id\":%d}\n%s\n{\"id\":%d}",
+				redis_ms, id, c->who[!side], text, c->who[side]);
+		else
+			c->missed[side] = c->announced[side] = true;
+		if (c->missed[side] && connected(c->who[!side]))
 			expect_left(c, side, c->grace[side]);
-		}
 	}
 }
 
@@ -235,8 +230,6 @@ static void search_begin(int p, uint32_t tags, uint32_t known)
 {
 	struct person *me = &m.p[p];
 
-	if (me->beside_until > redis_ms)
-		known = (known | me->beside) & ~me->beside_off;
 	me->searching = true;
 	me->tags = tags;
 	me->known = known;
@@ -246,8 +239,30 @@ static void search_begin(int p, uint32_t tags, uint32_t known)
 	me->away = 0;
 }
 
-/* Answer and state agree: idle 0, searching 1, matched 2, closed 3. */
-static void try_foresee(int p, bool is_new, uint32_t tags, uint32_t known, int64_t id)
+/* What a search begins with; false: nobody has read it, or not lately enough. */
+static bool try_knows(struct person *me, bool read, uint32_t *known)
+{
+	if (!read) {
+		*known = me->kept;
+		return me->kept_until > redis_ms;
+	}
+	if (me->beside_until > redis_ms)
+		*known = (*known | me->beside) & ~me->beside_off;
+	if (me->not_kept_until <= redis_ms) {
+		me->kept = *known;
+		me->kept_until = redis_ms + KEPT_MS;
+	}
+	return true;
+}
+
+static void not_kept(struct person *me)
+{
+	me->kept_until = 0;
+	me->not_kept_until = redis_ms + BESIDE_MS;
+}
+
+/* Answer and state agree: idle 0, searching 1, matched 2, closed 3, unknown 4. */
+static void try_foresee(int p, bool is_new, uint32_t tags, bool read, uint32_t known, int64_t id)
 {
 	struct person *me = &m.p[p];
 	int64_t state = answer(0);
@@ -261,6 +276,10 @@ static void try_foresee(int p, bool is_new, uint32_t tags, uint32_t known, int64
 	}
 	if (fresh && me->closed_until > redis_ms) {
 		want("try: closed", state, 3);
+		return;
+	}
+	if (fresh && !try_knows(me, read, &known)) {
+		want("try: nothing is kept", state, 4);
 		return;
 	}
 	if (fresh) {
@@ -286,7 +305,7 @@ static void try_foresee(int p, bool is_new, uint32_t tags, uint32_t known, int64
 		if (fresh)
 			me->place = ++m.places;
 		want("try: nobody to meet", state, 1);
-		if (fresh)
+		if (fresh && connected(p))
 			expect(p, "r match:searching - -\n{\"expires_at\":\"later\"}");
 		return;
 	}
@@ -295,7 +314,7 @@ static void try_foresee(int p, bool is_new, uint32_t tags, uint32_t known, int64
 	pair(p, partner, id);
 }
 
-void step_try(int p, bool is_new, uint32_t tags, uint32_t known)
+bool step_try(int p, bool is_new, uint32_t tags, bool read, uint32_t known)
 {
 	char text[64], blocked[64] = " ";
 	int64_t id = ++m.ids;
@@ -308,21 +327,20 @@ void step_try(int p, bool is_new, uint32_t tags, uint32_t known)
 	word("|");
 	word("%d", p);
 	word("%" PRId64, id);
-	word("{\"id\":%" PRId64 "}", id);
 	word("%d", is_new);
-	word("%d", GRACE_MS);
-	word("%d", AWAY_MS);
-	word("%d", EXPIRY_MS);
-	word("%d", LASTING_MS);
-	word("%d", ALONE_MS);
-	word("%s", is_new ? text : "");
-	word("{\"id\":%d}", p);
-	word("%s", blocked);
-	word("later");
-	word("0");
+	word("%d %d %d %d %d %d ", GRACE_MS, AWAY_MS, EXPIRY_MS, LASTING_MS, ALONE_MS, KEPT_MS);
+	if (is_new) {
+		word("%s", text);
+		word("later");
+	}
+	if (read) {
+		word("{\"id\":%d}", p);
+		word("%s", blocked);
+	}
 	run(MATCH_TRY);
-	try_foresee(p, is_new, tags, known, id);
+	try_foresee(p, is_new, tags, read, known, id);
 	told_compare();
+	return answer(0) == 4;
 }
 
 int64_t step_drop(int p, const char *reason)
@@ -336,8 +354,10 @@ int64_t step_drop(int p, const char *reason)
 	word("%s", reason);
 	word("%d", EXPIRY_MS);
 	run(MATCH_DROP);
-	if (gone)
+	if (gone) {
 		me->closed_until = redis_ms + BESIDE_MS;
+		not_kept(me);
+	}
 	if (!me->searching) {
 		want("drop: no search", answer(0), 0);
 		told_compare();
@@ -380,6 +400,7 @@ void step_block(int p, int other, bool on)
 		int a = i ? other : p, b = i ? p : other;
 		struct person *me = &m.p[a];
 
+		not_kept(me);
 		if (me->beside_until <= redis_ms)
 			me->beside = me->beside_off = 0;
 		if (on) {

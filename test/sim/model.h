@@ -18,8 +18,9 @@
 #define ALONE_MS   10000 /* nobody else there: then a recent partner */
 #define RECENT_MS  300000
 #define STARTED_MS 15000
-#define BESIDE_MS  10000 /* what a search being begun has to learn of blocks and bans */
-#define UNDER_WAY  5000  /* the most that lies between its reading and its step */
+#define BESIDE_MS  10000  /* what a search being begun has to learn of blocks and bans */
+#define UNDER_WAY  5000   /* the most that lies between its reading and its step */
+#define KEPT_MS    600000 /* what was read is kept for the next search */
 
 struct person {
 	/* as PostgreSQL has them */
@@ -34,6 +35,8 @@ struct person {
 	/* what a search being begun learns besides */
 	uint32_t beside, beside_off;
 	int64_t beside_until, closed_until;
+	uint32_t kept; /* as the last search has read it */
+	int64_t kept_until, not_kept_until;
 	/* the chat */
 	int chat; /* index, -1: none */
 	int64_t recent[PEOPLE + 1];
@@ -68,7 +71,8 @@ const char *session_name(int p, int s);
 struct direct *direct_of(int64_t id); /* NULL: never made */
 
 /* ---- steps ---- */
-void step_try(int p, bool is_new, uint32_t tags, uint32_t known);
+/* `read`: with what PostgreSQL says, `known`. True: that is needed. */
+bool step_try(int p, bool is_new, uint32_t tags, bool read, uint32_t known);
 /* The chat they are in, 0: none. */
 int64_t step_drop(int p, const char *reason);
 void step_end(int64_t chat, const char *reason, int who, bool only_due);

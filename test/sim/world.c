@@ -124,14 +124,18 @@ static uint32_t avoided(int p)
 static bool enqueue(struct act *a)
 {
 	if (a->at == 0) {
+		step(a, "%d enqueues (tags %x)", a->p, a->tags);
+		return step_try(a->p, true, a->tags, false, 0);
+	}
+	if (a->at == 1) {
 		a->known = avoided(a->p);
 		a->since = redis_ms;
 		return !m.p[a->p].closed;
 	}
 	if (redis_ms - a->since > UNDER_WAY)
 		return false;
-	step(a, "%d enqueues (tags %x)", a->p, a->tags);
-	step_try(a->p, true, a->tags, a->known);
+	step(a, "%d enqueues (tags %x), avoids %x", a->p, a->tags, a->known);
+	step_try(a->p, true, a->tags, true, a->known);
 	return false;
 }
 
@@ -369,7 +373,7 @@ static bool tick(struct act *a)
 	else if (d->kind == 'c')
 		step_end(d->chat, "expired", 0, true);
 	else if (d->kind == 'a')
-		step_try(d->p, false, 0, 0);
+		step_try(d->p, false, 0, false, 0);
 	return a->at < a->due_n;
 }
 

@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "gen/schema.h"
 #include "io/redis_sub.h"
+#include "store/account.h"
 #include "store/message.h"
 #include "store/room.h"
 #include "store/user_change.h"
@@ -75,7 +76,6 @@ static void moved(struct task *t)
 		copy(m->other_peer, sizeof(m->other_peer), m->direct.persons[1]);
 	} else {
 		copy(m->interests, sizeof(m->interests), m->status.interests);
-		copy(m->chat, sizeof(m->chat), m->status.chat);
 		copy(m->peer, sizeof(m->peer), m->status.peer);
 	}
 	ASSERT(m->page.count <= 8);
@@ -88,8 +88,7 @@ static void try_again(struct task *t)
 {
 	struct move *m = task_subject(t);
 
-	m->try = (struct try){
-		.user_id = m->user, .tags = STR(""), .person = STR(""), .blocked = STR("")};
+	m->try = (struct try){.user_id = m->user, .tags = STR("")};
 	if (reserve_take(&m->try.chat_id))
 		match_try(t, &m->try, moved);
 	else
@@ -161,6 +160,9 @@ static void move_begin(struct task *t)
 		break;
 	case SWEEP:
 		sweep(t);
+		break;
+	case CHANGED:
+		account_changed(t, m->user, moved);
 		break;
 	}
 }

@@ -30,14 +30,15 @@ struct move {
 		DROP,
 		END,
 		DELETE_USER,
-		SWEEP
+		SWEEP,
+		CHANGED
 	} call;
 	int64_t user, other; /* other: of a block; the chat, of DIRECT and END */
 	const char *text;    /* tags; the reason */
 	bool flag;           /* of a block: on; of END: only if it is due */
 	/* what came of it */
 	struct match_status status; /* its strings, those of direct: */
-	char interests[64], chat[600], peer[300], other_peer[300];
+	char interests[64], peer[300], other_peer[300];
 	struct direct direct;
 	int64_t ids[8]; /* of BLOCKS and SWEEP */
 	size_t ids_n;

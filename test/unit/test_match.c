@@ -38,6 +38,8 @@ static void a_shared_tag_pairs(void **state)
 
 	(void)state;
 	matcher_new();
+	socket_comes(a);
+	socket_comes(b);
 	ask.status = enqueue(a, "art music");
 	assert_int_equal(ask.status.state, MATCH_SEARCHING);
 	assert_true(within(ask.status.queued_at, clock_us()));
@@ -49,24 +51,19 @@ static void a_shared_tag_pairs(void **state)
 	assert_true(searching(c));
 
 	text = heard();
-	assert_int_equal(times(text, " match:found "), 2);
-	assert_int_equal(times(text, "\"interests\":[\"art\",\"music\"]"), 2);
-	assert_int_equal(
-		times(text, "\"chat_type\":\"direct\",\"name\":\"Direct chat\",\"owner\":null,"
-			    "\"visibility\":\"direct\""),
-		2);
-	assert_non_null(find(text, "portal:user:%lld match:found - {\"chat\":{\"id\":%lld,",
-		(long long)a, (long long)chat));
-	assert_non_null(find(text, "\"peer\":{\"user\":{\"id\":%lld,\"username\":\"p%lld\"",
-		(long long)b, (long long)b));
+	assert_int_equal(times(text, "\nart music\n{"), 2);
 	assert_non_null(
-		find(text, "portal:user:%lld !direct - {\"chat_id\":%lld,\"person\":{\"id\":%lld,",
-			(long long)b, (long long)chat, (long long)b));
+		find(text, "portal:user:%lld !direct %lld {\"id\":%lld,\"username\":\"p%lld\"",
+			(long long)a, (long long)chat, (long long)b, (long long)b));
+	assert_non_null(find(text, "portal:user:%lld !direct %lld {\"id\":%lld,", (long long)b,
+		(long long)chat, (long long)a));
+	assert_non_null(find(text, "}\nart music\n{\"id\":%lld,", (long long)a));
+	assert_non_null(find(text, "}\nart music\n{\"id\":%lld,", (long long)b));
 
 	ask.user = a;
 	assert_int_equal(move_run(&ask), OK);
 	assert_string_equal(ask.interests, "art music");
-	assert_non_null(find(ask.chat, "{\"id\":%lld,", (long long)chat));
+	assert_int_equal(ask.status.chat_id, chat);
 	assert_non_null(find(ask.peer, "{\"id\":%lld,", (long long)b));
 	assert_true(within(ask.status.queued_at, clock_us()));
 	assert_true(within(ask.status.expires_at, clock_us() + 86400 * INT64_C(1000000)));
@@ -91,13 +88,16 @@ static void any_meets_everyone(void **state)
 
 	(void)state;
 	matcher_new();
+	socket_comes(a);
+	socket_comes(c);
+	socket_comes(d);
 	enqueue(a, "any");
 	enqueue(b, "art");
 	assert_true(chat_of(a, b) > 0);
 	enqueue(c, "music");
 	enqueue(d, "any");
 	assert_true(chat_of(c, d) > 0);
-	assert_int_equal(times(heard(), "\"interests\":[\"any\"]"), 4);
+	assert_int_equal(times(heard(), "}\nany\n{"), 3); /* b has no socket */
 	leave(a);
 	leave(c);
 	enqueue(a, "any");
@@ -367,6 +367,8 @@ static void many_ticks_at_once(void **state)
 	(void)state;
 	matcher_new();
 	block(a, b, true);
+	socket_comes(a);
+	socket_comes(b);
 	enqueue(a, "art");
 	enqueue(b, "art");
 	block(a, b, false);
@@ -379,7 +381,7 @@ static void many_ticks_at_once(void **state)
 	for (int i = 0; i < 10; i++)
 		made += tries[i].try.outcome == TRY_MATCHED && tries[i].try.fresh;
 	assert_int_equal(made, 1);
-	assert_int_equal(times(heard(), " match:found "), 2);
+	assert_int_equal(times(heard(), " !direct "), 2);
 	assert_true(chat_of(a, b) > 0);
 }
 
@@ -420,6 +422,60 @@ static void ids_are_not_wasted(void **state)
 	enqueue(b, "art");
 	assert_in_range(chat_of(a, b), first - CROWD, first + 2);
 	assert_int_not_equal(chat_of(a, b), first);
+}
+
+/* ---- what is kept of a person ---- */
+
+/* As their peer is told, who looks for anybody. */
+static bool shown_as(int64_t a, int64_t b, const char *name)
+{
+	struct move met = enqueuing(b, "any");
+	char text[64];
+
+	enqueue(a, "art");
+	assert_int_equal(move_run(&met), OK);
+	assert_int_equal(met.status.state, MATCH_MATCHED);
+	leave(a);
+	age(301000);
+	snprintf(text, sizeof(text), "\"username\":\"%s\"", name);
+	return strstr(met.peer, text) != NULL;
+}
+
+static void a_person_is_kept_until_a_change(void **state)
+{
+	int64_t a = seeker(), b = seeker();
+	struct move changed = move_of(CHANGED, a);
+
+	(void)state;
+	matcher_new();
+	sql_do("UPDATE users SET username = 'kept_one' WHERE id = %lld", (long long)a);
+	assert_true(shown_as(a, b, "kept_one"));
+	sql_do("UPDATE users SET username = 'kept_two' WHERE id = %lld", (long long)a);
+	assert_true(shown_as(a, b, "kept_one")); /* PostgreSQL was not asked */
+	assert_int_equal(move_run(&changed), OK);
+	assert_true(shown_as(a, b, "kept_two"));
+	sql_do("UPDATE users SET username = 'kept_three' WHERE id = %lld", (long long)a);
+	assert_true(shown_as(a, b, "kept_three")); /* nothing is kept just behind a change */
+	assert_in_range(
+		atoll(redis_do("PTTL portal:match:known:%lld", (long long)b)), 500000, 600000);
+}
+
+static void what_is_kept_ends_with_a_block(void **state)
+{
+	int64_t a = seeker(), b = seeker();
+
+	(void)state;
+	matcher_new();
+	enqueue(a, "art");
+	enqueue(b, "art");
+	leave(chat_of(a, b) ? a : b);
+	age(301000);
+	block(a, b, true);
+	redis_do("DEL portal:match:blocked:%lld portal:match:blocked:%lld", (long long)a,
+		(long long)b);
+	enqueue(a, "art");
+	enqueue(b, "art");
+	assert_true(searching(a) && searching(b));
 }
 
 /* ---- closed accounts ---- */
@@ -547,6 +603,8 @@ int main(void)
 		cmocka_unit_test(many_ticks_at_once),
 		cmocka_unit_test(more_than_a_batch),
 		cmocka_unit_test(ids_are_not_wasted),
+		cmocka_unit_test(a_person_is_kept_until_a_change),
+		cmocka_unit_test(what_is_kept_ends_with_a_block),
 		cmocka_unit_test(a_closed_account_searches_no_more),
 		cmocka_unit_test(who_may_not_come_in_searches_not),
 		cmocka_unit_test(a_deletion_ends_the_search),
