@@ -51,8 +51,9 @@ export async function queuePart(portal, points) {
   const { redis } = portal.stores;
   const sha = await scriptsOf(redis, ['match_try', 'match_drop', 'match_status', 'match_due', 'match_sweep', 'match_figures']);
   const minute = 60000, day = 86400000;
-  const search = (person, tags) => [sha.match_try, person, DIRECT + person, `{"id":${DIRECT + person}}`, '1', minute, minute, day, day, 10000,
-    tags, `{"id":${person},"username":"person","avatar_url":null}`, ' ', '2026-01-01T00:00:00Z', '0'];
+  const settings = `${minute} ${minute} ${day} ${day} 10000 ${minute}`;
+  const search = (person, tags) => [sha.match_try, person, DIRECT + person, '1', settings, tags, '2026-01-01T00:00:00Z',
+    `{"id":${person},"username":"person","avatar_url":null}`, ' '];
   const range = (n, call) => Array.from({ length: n }, (_, i) => call(i));
   const figures = {};
   const add = (title, n, us, from) => (figures[title] ??= { title, unit: 'us in Redis', grows: 'flat', from, points: [] }).points.push([n, us]);
