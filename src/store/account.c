@@ -1,7 +1,8 @@
 /* After an account changed or closed (account.h).
  *
- *   account_changed -> search_forgotten -> cards_dropped -> face_read (PostgreSQL) -> shown: the
- * rooms they are in account_closed  -> search and direct chat end -> the sessions, told to Redis
+ *   account_changed -> search_forgotten -> cards_dropped -> face_read (PostgreSQL)
+ *     -> shown: the rooms they are in
+ *   account_closed  -> search and direct chat end -> the sessions, told to Redis
  *
  * To end something else with an account: a step in account_closed. To show
  * something else of a person in rooms: sql_face, write_chat_person, and api/rooms.c. */

@@ -1,8 +1,7 @@
 /* Searches and direct chats, as people begin and end them.
  *
- *   match_enqueue (-> ids for chats, when none is in reserve) -> enqueue_try -> match_try ->
- * enqueued
- *     (-> what Redis does not know of the person: PostgreSQL -> enqueue_try)
+ *   match_enqueue (-> ids for chats, when none is in reserve) -> enqueue_try -> match_try
+ *     -> enqueued, or what Redis does not know of the person: PostgreSQL -> enqueue_try
  *   match_leave, match_close -> match_drop -> match_end
  *
  * Owns the reserve: ids of chats that were asked for and not used. One whose answer was lost may be
