@@ -8,7 +8,8 @@
 -- KEYS 1 epoch, 2 ceiling, 3 gate, 4 people, 5 joined, 6 present, 7 throttle of rotations for joins,
 --      8 marker
 -- ARGV 1 chat, 2 reason or '', 3 who is taken out: '', a person's id, or 'but id id …': all others,
---      4 ceiling just raised by the step (0: not), 5 the step, 6 marker of the first answer
+--      4 ceiling just raised by the step (0: not), 5 the step, 6 marker of the first answer, 7 of a change of
+--      visibility: the rank in the directory now (directory_busy.lua), '0': it is not in there
 -- Answer: {epoch, marker}; epoch 0: raise the ceiling.
 local chat, reason, out = ARGV[1], ARGV[2], ARGV[3]
 local raised, step = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -39,7 +40,7 @@ local gate = (out ~= '' or reason == 'visibility') and redis.call('INCR', KEYS[3
 
 -- Those who go: their sockets leave behind room:kicked; a member who left hears nothing. A join that
 -- saw the gate where it is now came behind this.
-local gone = {}
+local gone, listed = {}, string.format('%016d', chat)
 if out:sub(1, 4) == 'but ' then
   for _, user in ipairs(redis.call('HKEYS', KEYS[4])) do
     gone[user] = true
@@ -64,8 +65,9 @@ if next(gone) then
       redis.call('HDEL', KEYS[6], place)
     end
   end
+  local people = 0
   for user in pairs(gone) do
-    redis.call('HDEL', KEYS[4], user)
+    people = people + redis.call('HDEL', KEYS[4], user)
     redis.call('HDEL', 'portal:room:' .. chat .. ':persons', user)
     redis.call('DEL', 'portal:chat:' .. chat .. ':since:' .. user)
     if reason == 'leave' then
@@ -75,6 +77,12 @@ if next(gone) then
         reason == 'visibility' and 'private' or reason))
     end
   end
+  local was = redis.call('ZSCORE', 'portal:directory', listed) -- see directory_busy.lua
+  if was and redis.call('HLEN', KEYS[4]) == 0 then
+    redis.call('ZREM', 'portal:directory', listed)
+  elseif was then
+    redis.call('ZADD', 'portal:directory', was - people * 2^32, listed)
+  end
   publish('n - - ' .. redis.call('ZCARD', KEYS[5]), '')
   for session, user in pairs(left) do
     publish('o room:member_left - -', string.format('{"chat_id":%s,"user_id":%s,"session_id":"%s"}',
@@ -82,6 +90,14 @@ if next(gone) then
   end
   publish('r chat:status - -', string.format('{"chat_id":%s,"online":%d}', chat,
     redis.call('HLEN', KEYS[4])))
+end
+
+if reason == 'visibility' then
+  redis.call('ZREM', 'portal:directory', listed)
+  local online = redis.call('HLEN', KEYS[4])
+  if ARGV[7] ~= '0' and online > 0 then
+    redis.call('ZADD', 'portal:directory', ARGV[7] + online * 2^32, listed)
+  end
 end
 
 if reason == 'join' and not redis.call('SET', KEYS[7], '1', 'NX', 'PX', 1000) then

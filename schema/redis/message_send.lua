@@ -18,8 +18,8 @@
 --
 -- ARGV 1 chat, 2 user (0: the system), 3 session, 4 client_id or '', 5 epoch, 6 content, 7 the same as a
 --      JSON string, 8 most messages kept, 9 most of a person in the chat in 5 s, 10 in all chats in
---      10 s (0: off); with a card just read from PostgreSQL: 11-13 its stamps, 14-17 j n m w; of the
---      system: 14 j, 15 n, 18 'clear', 'wipe' (only if it is due) or ''
+--      10 s (0: off); with a card just read from PostgreSQL: 11-13 its stamps, 14-17 j n m w, 18 '1': the chat's
+--      activity is written down; of the system: 14 j, 15 n, 18 'clear', 'wipe' (only if it is due) or ''
 -- Answer: {0, id, how many were cleared}; {1, stamps of the card to bring}; {2, seconds}: muted; {3}: not
 -- in the room; {4, epoch}: it is another; {5}: no key of the epoch; {6, milliseconds}: too many; {7}: not
 -- due (any more); {8}: the epoch needs room
@@ -153,6 +153,13 @@ local id = redis.call('XADD', chat .. ':stream', 'MAXLEN', ARGV[8], '*', 's', us
   'e', epoch, 'k', key)
 if key ~= '' then
   redis.call('SET', sent, id, 'PX', 600000)
+end
+if ARGV[18] == '1' then -- the latest active come first of those equally busy (directory_busy.lua)
+  local listed = string.format('%016d', ARGV[1])
+  local was = redis.call('ZSCORE', 'portal:directory', listed)
+  if was then
+    redis.call('ZADD', 'portal:directory', was - was % 2^32 + math.max(was % 2^32, tonumber(now[1])), listed)
+  end
 end
 if wipe and wipe ~= '' then
   redis.call('ZADD', 'portal:wipes', 'NX', wipe == '0' and '+inf' or now_ms + wipe, ARGV[1])

@@ -15,6 +15,7 @@ if n then
   redis.call('DEL', 'portal:e2ee:chatkey:' .. chat .. ':' .. n)
 end
 redis.call('ZREM', KEYS[4], chat)
+redis.call('ZREM', 'portal:directory', string.format('%016d', chat))
 redis.call('DEL', KEYS[2], KEYS[3], unpack(KEYS, 5))
 redis.call('INCR', KEYS[1])
 redis.call('PEXPIRE', KEYS[1], 60000)

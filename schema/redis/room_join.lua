@@ -6,7 +6,8 @@
 --      4 people (hash: sessions of each), 5 how people are shown (hash), 6 counter of joins, 7 epoch,
 --      8 throttle of chat:status, 9 rooms of the process, 10 since when the person has been here
 -- ARGV 1 chat, 2 user, 3 session, 4 process, 5 sockets of the session here, with this one,
---      6 the gate as seen before PostgreSQL was asked, 7 the person as JSON, 8 ROSTER_MAX, 9 '1': all of the answer
+--      6 the gate as seen before PostgreSQL was asked, 7 the person as JSON, 8 ROSTER_MAX, 9 '1': all of the answer,
+--      10 its rank in the directory (directory_busy.lua); '0': it is not in there
 -- Answer: {0} begin again; {-1} the epoch is to be made first; else {1, epoch, sessions, status is due} and, if asked for,
 --   {…, people, keyed, "blob public-key" or nil, members as JSON or nil}; keyed: a session of the person holds the
 --   epoch's key.
@@ -37,7 +38,12 @@ if not redis.call('SET', KEYS[10], now[1] * 1000 + math.floor(now[2] / 1000), 'N
 end
 local fresh = redis.call('ZADD', KEYS[3], 'NX', redis.call('INCR', KEYS[6]), member) == 1
 if fresh then
-  redis.call('HINCRBY', KEYS[4], user, 1)
+  if redis.call('HINCRBY', KEYS[4], user, 1) == 1 and ARGV[10] ~= '0' then
+    local listed = string.format('%016d', chat)
+    local was = redis.call('ZSCORE', 'portal:directory', listed) or 0
+    local rank = math.max(tonumber(ARGV[10]), was - math.floor(was / 2^32) % 2^20 * 2^32)
+    redis.call('ZADD', 'portal:directory', rank + redis.call('HLEN', KEYS[4]) * 2^32, listed)
+  end
   -- In a direct chat their grace is over (match_try.lua), and the other hears of it if they were missed.
   local direct = 'portal:direct:' .. chat
   local two = redis.call('HMGET', direct, 'x', 'y', 'l:' .. user)

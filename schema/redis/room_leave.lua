@@ -8,7 +8,7 @@
 -- Answer: {sessions that left, status is due}
 local chat, process = ARGV[1], ARGV[4]
 local channel = 'portal:room:' .. chat
-local left, status = 0, 0
+local left, people, status = 0, 0, 0
 
 local function elsewhere(session)
   for _, p in ipairs(redis.call('ZRANGE', 'portal:processes', 0, -1)) do
@@ -37,6 +37,7 @@ local function leave(user, session)
   left = left + 1
   if redis.call('HINCRBY', KEYS[3], user, -1) <= 0 then
     local since = 'portal:chat:' .. chat .. ':since:' .. user
+    people = people + 1
     redis.call('HDEL', KEYS[3], user)
     redis.call('HDEL', KEYS[4], user)
     missed(user)
@@ -66,6 +67,13 @@ elseif redis.call('HEXISTS', KEYS[1], ARGV[3] .. ':' .. process) == 1 then -- th
 end
 if ARGV[6] == '1' then
   redis.call('SREM', KEYS[6], chat)
+end
+local listed = string.format('%016d', chat)
+local was = people > 0 and redis.call('ZSCORE', 'portal:directory', listed) -- see directory_busy.lua
+if was and redis.call('HLEN', KEYS[3]) == 0 then
+  redis.call('ZREM', 'portal:directory', listed)
+elseif was then
+  redis.call('ZADD', 'portal:directory', was - people * 2^32, listed)
 end
 if left > 0 then
   redis.call('PUBLISH', channel, 'n - - ' .. redis.call('ZCARD', KEYS[2]) .. '\n')

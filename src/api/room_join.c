@@ -189,6 +189,8 @@ static void join_enter(struct task *t)
 	f->entered = true;
 	live_entering(f->join);
 	f->ask.tells = f->asked;
+	f->ask.rank =
+		f->asked ? directory_rank(f->standing.visibility, f->standing.last_activity_at) : 0;
 	f->ask.seat.sockets =
 		presence_in_room(f->entry.user_id, f->entry.session, f->entry.chat_id);
 	room_enter(t, &f->ask, &f->joined, join_entered);

@@ -102,6 +102,33 @@ void rooms_online(
 	buf_free(&ids);
 }
 
+/* chats_online -> rows_counted */
+struct rows_online {
+	struct chat_list *list;
+	int64_t *online;
+};
+
+static void rows_counted(struct task *t)
+{
+	const struct rows_online *f = task_frame(t);
+
+	for (size_t i = 0; i < f->list->count; i++)
+		f->list->rows[i].online = f->online[i];
+	task_return(t);
+}
+
+void chats_online(struct task *t, struct chat_list *list, task_fn *next)
+{
+	struct rows_online *f = task_call(t, sizeof(*f), next);
+	int64_t *ids = arena_array(task_arena(t), int64_t, list->count);
+
+	f->list = list;
+	f->online = arena_array(task_arena(t), int64_t, list->count);
+	for (size_t i = 0; i < list->count; i++)
+		ids[i] = list->rows[i].id;
+	rooms_online(t, ids, list->count, f->online, rows_counted);
+}
+
 /* ---- a person's own ---- */
 
 /* At least one row, for the level. */
@@ -114,12 +141,7 @@ PG_STMT(sql_chats_of, OP_READ,
 	" WHERE v.id = $1::bigint AND v.deleted_at IS NULL"
 	" ORDER BY c.last_activity_at DESC, c.id DESC");
 
-/* chats_of -> chats_read -> chats_counted */
-struct chats_of {
-	struct chat_list *out;
-	int64_t *ids, *online;
-};
-
+/* chats_of -> chats_read -> chats_online */
 static enum err decode_chats(struct task *t, const struct pg_rows *r, void *out)
 {
 	struct chat_list *list = out;
@@ -135,32 +157,19 @@ static enum err decode_chats(struct task *t, const struct pg_rows *r, void *out)
 	return OK;
 }
 
-static void chats_counted(struct task *t)
-{
-	const struct chats_of *f = task_frame(t);
-
-	for (size_t i = 0; i < f->out->count; i++)
-		f->out->rows[i].online = f->online[i];
-	task_return(t);
-}
-
 static void chats_read(struct task *t)
 {
-	struct chats_of *f = task_frame(t);
+	struct chat_list **list = task_frame(t);
 
-	f->ids = arena_array(task_arena(t), int64_t, f->out->count);
-	f->online = arena_array(task_arena(t), int64_t, f->out->count);
-	for (size_t i = 0; i < f->out->count; i++)
-		f->ids[i] = f->out->rows[i].id;
-	rooms_online(t, f->ids, f->out->count, f->online, chats_counted);
+	chats_online(t, *list, task_return);
 }
 
 void chats_of(struct task *t, int64_t user_id, struct chat_list *out, task_fn *next)
 {
-	struct chats_of *f = task_call(t, sizeof(*f), next);
+	struct chat_list **list = task_call(t, sizeof(struct chat_list *), next);
 	struct pg_args a = {0};
 
-	f->out = out;
+	*list = out;
 	pg_arg_i64(t, &a, user_id);
 	pg_query(t, &sql_chats_of, &a, decode_chats, out, chats_read);
 }

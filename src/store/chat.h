@@ -1,6 +1,7 @@
 /* Chats as they are read, contract 3.1. PostgreSQL keeps chats and memberships, Redis direct chats
  * (store/match.h) and who is present: portal:room:{chat}:people, a hash user_id -> number of
- * present sessions. What changes a chat: store/chat_change.h. */
+ * present sessions; and portal:directory, in which the chats that people are in have their order.
+ * What changes a chat: store/chat_change.h. */
 #ifndef STORE_CHAT_H
 #define STORE_CHAT_H
 
@@ -41,9 +42,13 @@ struct chat_filter {
 	struct str q;   /* part of the name or slug, any case; NULL p: any */
 	int64_t offset, limit;
 };
-/* The directory: official, then public, the busiest first; the latest active of equals. */
+/* The directory: official, then public, the busiest first; the latest active of equals (to the
+ * second, where people are). */
 void chats_browse(
 	struct task *t, const struct chat_filter *f, struct chat_list *out, task_fn *next);
+/* Where a chat that people are in stands in there, but for how many they are, as
+ * schema/redis/directory_busy.lua says; 0: nowhere. */
+int64_t directory_rank(enum visibility visibility, int64_t last_activity_at);
 
 /* One chat and how `viewer` (0: nobody) stands to it. CHAT_NOT_FOUND only when there is none:
  * whether it is shown is decided by chat_shown. A direct one is looked for when PostgreSQL knows

@@ -26,6 +26,7 @@ int level_decode(const struct pg_rows *r, int row, int col); /* NULL: LEVEL_NONE
 /* How many people are present in each room. */
 void rooms_online(
 	struct task *t, const int64_t *chats, size_t count, int64_t *online, task_fn *next);
+void chats_online(struct task *t, struct chat_list *list, task_fn *next); /* of its rows */
 
 static inline void chat_arg_id(struct task *t, struct pg_args *a, int64_t v) /* 0: NULL */
 {

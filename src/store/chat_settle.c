@@ -19,7 +19,9 @@ struct due {
 	int64_t chat_id, user_id;
 	const char *reason;
 	struct str name; /* of a chat destroyed */
-	struct str stay; /* of one that is private now: "id id …"; NULL p: it is not */
+	/* as the chat is now */
+	struct str stay; /* of a private one: "id id …"; NULL p: it is not */
+	int64_t rank;    /* directory_rank */
 };
 struct settle {
 	int64_t chat_id; /* 0: all */
@@ -43,7 +45,7 @@ struct settle {
 	" SELECT d.id, d.chat_id, d.user_id, d.reason, d.name,"                                    \
 	" CASE WHEN d.reason = 'visibility' AND c.visibility = 'private'"                          \
 	"  THEN concat_ws(' ', c.owner_id, (SELECT string_agg(m.user_id::text, ' ')"               \
-	"   FROM chat_members m WHERE m.chat_id = c.id)) END"                                      \
+	"   FROM chat_members m WHERE m.chat_id = c.id)) END, c.visibility, c.last_activity_at"    \
 	" FROM taken d LEFT JOIN chats c ON c.id = d.chat_id ORDER BY d.id"
 
 PG_STMT(sql_room_changes, OP_WRITE, TAKE_CHANGES(""));
@@ -86,6 +88,9 @@ static enum err decode_due(struct task *t, const struct pg_rows *r, void *out)
 		d->reason = reason_of(pg_text(r, row, 3));
 		d->name = pg_text_copy(t, r, row, 4);
 		d->stay = pg_text_copy(t, r, row, 5);
+		if (!pg_null(r, row, 6))
+			d->rank = directory_rank(
+				visibility_of(pg_text(r, row, 6)), pg_time(r, row, 7));
 	}
 	return OK;
 }
@@ -119,8 +124,8 @@ static void settle_one(struct task *t, const struct due *d, task_fn *next)
 		room_destroy(t, d, next);
 	else if (str_eq(str_of(d->reason), STR("mute")))
 		message_person_changed(t, d->user_id, next);
-	else if (d->stay.p)
-		epoch_rotate_private(t, d->chat_id, d->stay, next);
+	else if (str_eq(str_of(d->reason), STR("visibility")))
+		epoch_rotate_visibility(t, d->chat_id, d->stay, d->rank, next);
 	else
 		epoch_rotate(t, d->chat_id, d->reason, d->user_id, next);
 }

@@ -15,6 +15,7 @@ struct epoch {
 	int64_t chat_id;
 	struct str reason; /* "": only read */
 	struct str out;    /* who is taken out, as the script takes it */
+	int64_t rank;      /* in the directory, of a change of visibility */
 	int64_t *result;   /* may be NULL */
 	int64_t raised;    /* ceiling, 0: not raised */
 	int64_t n;         /* answer; 0: raise the ceiling */
@@ -80,6 +81,7 @@ static void epoch_ask(struct task *t)
 	redis_arg_i64(t, &a, f->raised);
 	redis_arg(&a, STR(EPOCH_STEP));
 	redis_arg(&a, f->marker);
+	redis_arg_i64(t, &a, f->rank);
 	redis_eval(t, &redis_scripts[SCRIPT_EPOCH_ROTATE], &a, decode_answer, f, epoch_answered);
 }
 
@@ -103,11 +105,14 @@ void epoch_rotate(
 	epoch_ask(t);
 }
 
-void epoch_rotate_private(struct task *t, int64_t chat_id, struct str stay, task_fn *next)
+void epoch_rotate_visibility(
+	struct task *t, int64_t chat_id, struct str stay, int64_t rank, task_fn *next)
 {
 	struct epoch *f = epoch_begin(t, chat_id, "visibility", next);
 
-	f->out = arena_printf(task_arena(t), "but " STR_FMT, STR_ARG(stay));
+	if (stay.p)
+		f->out = arena_printf(task_arena(t), "but " STR_FMT, STR_ARG(stay));
+	f->rank = rank;
 	epoch_ask(t);
 }
 

@@ -16,8 +16,10 @@
  * visibility lost. For "join" at most once a second. CHAT_NOT_FOUND. */
 void epoch_rotate(
 	struct task *t, int64_t chat_id, const char *reason, int64_t remove_user, task_fn *next);
-/* The same, reason "visibility"; everyone but `stay` ("id id …") is taken out, for "private". */
-void epoch_rotate_private(struct task *t, int64_t chat_id, struct str stay, task_fn *next);
+/* The same, reason "visibility"; with `stay` ("id id …"; NULL p: all stay) everyone else is taken
+ * out, for "private". `rank`: directory_rank, now. */
+void epoch_rotate_visibility(
+	struct task *t, int64_t chat_id, struct str stay, int64_t rank, task_fn *next);
 /* The epoch as it is; made when the chat has none yet. CHAT_NOT_FOUND. */
 void epoch_current(struct task *t, int64_t chat_id, int64_t *out, task_fn *next);
 

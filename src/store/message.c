@@ -22,6 +22,9 @@
 #include "store/wipe.h"
 
 #define LOOKS 4 /* beyond that the chat is too restless to answer */
+/* A chat's activity is written down when a card is made, so at most once a minute and person; and
+ * when what is there is as old as this. */
+#define ACTIVITY_US (30 * INT64_C(1000000))
 
 enum outcome {
 	SEND_ADDED, /* in the order of message_send.lua */
@@ -39,7 +42,8 @@ struct send {
 	int64_t epoch;
 	struct standing standing;
 	struct str stamps[3];
-	int looks; /* cards read */
+	int looks;   /* cards read */
+	bool active; /* the chat's activity is to be written down */
 	/* the answer */
 	enum outcome outcome;
 	int64_t n;
@@ -120,6 +124,9 @@ static void send_ask(struct task *t)
 		redis_arg(&a, message_json(&name, s->chat_name));
 		redis_arg(&a, muted_text(t, s));
 		redis_arg(&a, wipe_text(t, s));
+		f->active = s->visibility != VISIBILITY_DIRECT &&
+			    s->last_activity_at < clock_us() - ACTIVITY_US;
+		redis_arg(&a, f->active ? STR("1") : STR(""));
 	}
 	redis_eval(t, &redis_scripts[SCRIPT_MESSAGE_SEND], &a, send_decode, f, sent);
 }
@@ -139,9 +146,6 @@ static void standing_known(struct task *t)
 		send_ask(t);
 }
 
-/* A chat's activity is written down when a card is made, so at most once a minute and person. */
-#define ACTIVITY_US (30 * INT64_C(1000000))
-
 PG_STMT(sql_chat_active, OP_WRITE,
 	"UPDATE chats SET last_activity_at = now() WHERE id = $1::bigint");
 
@@ -155,8 +159,7 @@ static void added(struct task *t)
 	const struct send *f = task_frame(t);
 	struct pg_args a = {0};
 
-	if (f->looks == 0 || f->standing.visibility == VISIBILITY_DIRECT ||
-		f->standing.last_activity_at > clock_us() - ACTIVITY_US) {
+	if (!f->active) {
 		task_return(t);
 		return;
 	}

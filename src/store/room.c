@@ -96,6 +96,7 @@ void room_enter(struct task *t, const struct room_ask *ask, struct room_joined *
 	redis_arg(&a, ask->person);
 	redis_arg_i64(t, &a, config.roster_max);
 	redis_arg(&a, ask->tells ? STR("1") : STR("0"));
+	redis_arg_i64(t, &a, ask->rank);
 	redis_eval(t, &redis_scripts[SCRIPT_ROOM_JOIN], &a, joined_decode, out, next);
 }
 

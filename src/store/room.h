@@ -36,6 +36,7 @@ struct room_seat { /* a session's sockets in a room, in this process */
 struct room_ask {
 	struct room_seat seat;
 	struct str gate, person; /* person: as JSON */
+	int64_t rank;            /* directory_rank */
 	bool tells;              /* who is there and the key are wanted too */
 };
 enum room_outcome {

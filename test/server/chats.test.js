@@ -149,36 +149,6 @@ test('a slug is given once, also to calls at once', async () => {
 
 // ---- reading ----
 
-test('directory: official, then public, the busiest first; filters and pages; no private ones', async () => {
-  const word = `dir${process.pid}`;
-  const [a, b, c] = [newSlug(), newSlug(), newSlug()];
-  const quiet = await makeChat(premium, { name: `${word} quiet`, slug: a });
-  const busy = await makeChat(premium, { name: `${word} busy`, slug: b });
-  const official = await makeChat(admin, { name: `${word} official`, slug: c, visibility: 'official' });
-  const hidden = await makeChat(premium, { name: `${word} private` });
-  await present(busy, stranger, premium);
-  const dir = async (who, q) => (await who.get(`${base}/directory?q=${q}`)).body;
-  for (const who of [portal, stranger, premium]) {
-    const r = await dir(who, word.toUpperCase());
-    assert.deepEqual(r.chats.map((x) => x.id), [official, busy, quiet]);
-    assert.deepEqual(r.chats.map((x) => x.online), [0, 2, 0]);
-    assert.equal(r.total, 3);
-    assert.equal(r.limit, 50);
-    assert.equal(r.offset, 0);
-  }
-  assert.deepEqual((await dir(portal, a)).chats.map((x) => x.id), [quiet], 'the slug is looked at, too');
-  assert.equal((await dir(portal, '%25')).total, 0, 'a wildcard is a letter');
-  const page = (await portal.get(`${base}/directory?q=${word}&offset=1&limit=1`)).body;
-  assert.deepEqual([page.chats.map((x) => x.id), page.total], [[busy], 3]);
-  assert.deepEqual((await portal.get(`${base}/directory?q=${word}&offset=9`)).body.chats, []);
-  assertError(await portal.get(`${base}/directory?limit=101`), 400, 'ERR_INVALID_REQUEST', /^limit /);
-  const mine = (await dir(premium, word)).chats;
-  assert.ok(mine[1].config && mine[2].config && !mine[0].config, 'config for managers only');
-  assert.ok((await dir(owner, word)).chats.every((x) => x.config), 'an Owner manages all of them');
-  assert.ok((await dir(portal, word)).chats.every((x) => !x.config));
-  assert.ok(!(await premium.get(`${base}/directory?limit=100`)).body.chats.some((x) => x.id === hidden));
-});
-
 test('GET chats: the caller\'s private chats first; without a session the open ones', async () => {
   const person = await subscribed(2);
   const mine = await makeChat(person);

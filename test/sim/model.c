@@ -526,11 +526,13 @@ void step_join(int64_t id, int p, int s, int process, int sockets, const char *g
 	word("%s", session_name(p, s));
 	word("%s", process_name(process));
 	word("%d", sockets);
-	/* word_room has no more room: these three are constant or the caller's. */
+	/* word_room has no more room: these are constant or the caller's. */
 	word_list[word_n] = gate;
 	word_list[word_n + 1] = "{\"id\":0}";
 	word_list[word_n + 2] = "500";
-	word_list[word_n + 3] = NULL;
+	word_list[word_n + 3] = "0"; /* only who comes in is told */
+	word_list[word_n + 4] = "0"; /* not in the directory */
+	word_list[word_n + 5] = NULL;
 	run(ROOM_JOIN);
 	if (!c || !c->alive) {
 		if (answer(0) == 1)
