@@ -157,13 +157,16 @@ struct uv_loop_s *loop_uv(void)
 	return &loop.uv;
 }
 
+/* From 1.45 on libuv looks whether anything is left right behind its timers: our one has just fired
+ * and is armed again by the next turn. */
 void loop_run(void)
 {
 	do {
 		turn_end(); /* what was started outside; libuv does not run at all without handles
 			     */
 		uv_run(&loop.uv, UV_RUN_DEFAULT);
-	} while (!loop.stop && (uv_loop_alive(&loop.uv) || !list_empty(&loop.ready)));
+	} while (!loop.stop &&
+		 (uv_loop_alive(&loop.uv) || timers_left() || !list_empty(&loop.ready)));
 	loop.stop = false;
 }
 

@@ -117,6 +117,11 @@ static uint64_t wheel_next(void)
 	return next;
 }
 
+bool timers_left(void)
+{
+	return wheel_next() != NEVER;
+}
+
 static void slot_empty(unsigned level, unsigned slot)
 {
 	struct list *head = &wheel.slots[level * LEVEL_SLOTS + slot];

@@ -7,6 +7,7 @@
 void timers_init(void);
 void timers_run(void);   /* fires what is due at clock_ms(); once a turn */
 void timers_arm(void);   /* before the poll: wakes the loop for the next due tick, or not at all */
+bool timers_left(void);  /* is any set? */
 void timers_close(void); /* closes the libuv timer */
 struct loop_lag timers_lag(void);
 
