@@ -74,6 +74,10 @@ static void update_act(struct task *t)
 {
 	struct chat_act *f = task_frame(t);
 
+	if (ctl_has("--private") && f->seen.chat.visibility == VISIBILITY_OFFICIAL) {
+		ctl_fail(t, "an official chat stays official: not with --private");
+		return;
+	}
 	chat_update(t, by_operator, &f->seen.chat, &f->edit, &f->changed, acted);
 }
 

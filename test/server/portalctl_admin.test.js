@@ -94,6 +94,10 @@ test('chats: changed, given away, a person put out; the room hears of each', asy
   assert.deepEqual([config.name, config.wipe_preset, config.history_visible, config.slug], ['The Salon', '1h', false, 'salon']);
   assert.equal((await run(['chat', 'update', String(id), '--slug', 'x', '--private'])).code, 1);
   assert.equal((await run(['chat', 'update', String(id), '--wipe', '2h'])).code, 2);
+  const official = String((await ctl('chat', 'create', '--name', 'Hall', '--owner', owner.username, '--slug', 'hall', '--official')).id);
+  const refused = await run(['chat', 'update', official, '--private']);
+  assert.deepEqual([refused.code, /stays official/.test(refused.stderr)], [1, true], refused.stderr);
+  assert.equal((await ctl('chat', 'show', official)).slug, 'hall');
 
   await ctl('chat', 'kick', String(id), guest.username, '--reason', 'noise');
   assert.equal((await b.heard(id, 'room:kicked')).reason, 'kick');
