@@ -129,8 +129,11 @@ static void params_options(struct pg_params *p, const PQconninfoOption *o, int64
 	const char *given = option(o, "options");
 	struct buf b = {0};
 
-	/* Compiling a plan takes longer than any of our statements; it would block those behind. */
-	buf_printf(&b, "%s -c TimeZone=UTC -c jit=off -c statement_timeout=%lld",
+	/* To compile a plan or to start helpers takes longer than any of our statements; it would
+	 * block those behind. */
+	buf_printf(&b,
+		"%s -c TimeZone=UTC -c jit=off -c max_parallel_workers_per_gather=0"
+		" -c statement_timeout=%lld",
 		given ? given : "", (long long)statement_ms);
 	param(p, "options", buf_view(&b));
 	buf_free(&b);

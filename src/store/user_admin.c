@@ -16,28 +16,37 @@
 
 /* ---- lists ---- */
 
-#define USERS_FOUND                                                                                \
-	" FROM users u WHERE u.deleted_at IS NULL"                                                 \
-	" AND ($1::text IS NULL OR has_part(u.username, $1::text) OR u.id = $2::bigint)"           \
-	" AND ($3::text IS NULL"                                                                   \
-	"  OR user_state(u.restriction, u.restricted_until) = $3::text)"                           \
-	" AND ($3::text IS NULL OR $3::text = 'active' OR u.restriction = $3::text)"               \
-	" AND ($4::bigint IS NULL OR u.permission_level = $4::bigint)"
+/* $1: state, $2: permission level, $3 $4: offset, limit; `found`: of whom, of whom there are
+ * `total`. At least one row, so that the total is there on a page past the end too. */
+#define USER_STATE_IS                                                                              \
+	" u.deleted_at IS NULL AND ($1::text IS NULL"                                              \
+	"  OR user_state(u.restriction, u.restricted_until) = $1::text)"                           \
+	" AND ($1::text IS NULL OR $1::text = 'active' OR u.restriction = $1::text)"               \
+	" AND ($2::bigint IS NULL OR u.permission_level = $2::bigint)"
+#define USER_LINES(with, found, total)                                                             \
+	"WITH " with " page AS (SELECT u.* FROM " found                                            \
+	"  ORDER BY u.id OFFSET $3::bigint LIMIT $4::bigint)"                                      \
+	" SELECT " total ", u.id, u.username, " AVATAR_OF(                                         \
+		"u") ", user_state(u.restriction, u.restricted_until), u.permission_level,"        \
+		     " subscription_now(u.subscription_level, u.subscription_expires_at), "        \
+		     "u.created_at,"                                                               \
+		     " u.last_activity_at, (SELECT string_agg(i.platform, ', ' ORDER BY "          \
+		     "i.linked_at)"                                                                \
+		     "  FROM identities i WHERE i.user_id = u.id)"                                 \
+		     " FROM (VALUES (1)) one (x) LEFT JOIN page u ON true ORDER BY u.id"
 
-/* At least one row, so that the total is there on a page past the end too. Without a filter it is
- * known. */
+/* Without a filter the total is known. */
 PG_STMT_PLANNED(sql_user_lines, OP_READ,
-	"WITH page AS (SELECT u.*" USERS_FOUND " ORDER BY u.id OFFSET $5::bigint LIMIT $6::bigint)"
-	" SELECT CASE WHEN coalesce($1::text, $3::text) IS NULL AND $4::bigint IS NULL"
-	"  THEN (SELECT s.n FROM statistics() s WHERE s.name = 'users')"
-	"  ELSE (SELECT count(*)" USERS_FOUND ") END, u.id, u.username, " AVATAR_OF(
-		"u") ", user_state(u.restriction, u.restricted_until), u.permission_level,"
-		     " subscription_now(u.subscription_level, u.subscription_expires_at), "
-		     "u.created_at,"
-		     " u.last_activity_at, (SELECT string_agg(i.platform, ', ' ORDER BY "
-		     "i.linked_at)"
-		     "  FROM identities i WHERE i.user_id = u.id)"
-		     " FROM (VALUES (1)) one (x) LEFT JOIN page u ON true ORDER BY u.id");
+	USER_LINES("", "users u WHERE" USER_STATE_IS,
+		"CASE WHEN $1::text IS NULL AND $2::bigint IS NULL"
+		" THEN (SELECT s.n FROM statistics() s WHERE s.name = 'users')"
+		" ELSE (SELECT count(*) FROM users u WHERE" USER_STATE_IS ") END"));
+
+/* $5: a part of the name, $6: the id that it is too. */
+PG_STMT_PLANNED(sql_user_lines_named, OP_READ,
+	USER_LINES("found AS MATERIALIZED (SELECT u.* FROM users u WHERE" USER_STATE_IS
+		   " AND (has_part(u.username, $5::text) OR u.id = $6::bigint)),",
+		"found u", "(SELECT count(*) FROM found)"));
 
 static enum err decode_lines(struct task *t, const struct pg_rows *r, void *out)
 {
@@ -66,11 +75,6 @@ void user_list(struct task *t, const struct user_filter *f, struct user_lines *o
 	struct pg_args a = {0};
 	int64_t id;
 
-	pg_arg_str(t, &a, f->q.n ? f->q : STR_NULL);
-	if (str_to_i64(f->q, &id))
-		pg_arg_i64(t, &a, id);
-	else
-		pg_arg_null(&a);
 	pg_arg_str(t, &a, f->state);
 	if (f->level == LEVEL_NONE)
 		pg_arg_null(&a);
@@ -78,7 +82,16 @@ void user_list(struct task *t, const struct user_filter *f, struct user_lines *o
 		pg_arg_i64(t, &a, f->level);
 	pg_arg_i64(t, &a, f->offset);
 	pg_arg_i64(t, &a, f->limit);
-	pg_query(t, &sql_user_lines, &a, decode_lines, out, next);
+	if (f->q.n == 0) {
+		pg_query(t, &sql_user_lines, &a, decode_lines, out, next);
+		return;
+	}
+	pg_arg_str(t, &a, f->q);
+	if (str_to_i64(f->q, &id))
+		pg_arg_i64(t, &a, id);
+	else
+		pg_arg_null(&a);
+	pg_query(t, &sql_user_lines_named, &a, decode_lines, out, next);
 }
 
 PG_STMT(user_resolve_who, OP_READ,

@@ -274,12 +274,13 @@ static const struct sample {
 	{"sql_user_dossier", USER ", 1, 3"},
 	{"sql_user_export", USER},
 	{"sql_user_level", USER},
-	{"sql_user_lines", "NULL, NULL, NULL, NULL, 0, 25"},
-	{"sql_user_lines", "'_777', NULL, NULL, NULL, 0, 25"},
-	{"sql_user_lines", "'777', 777, NULL, NULL, 0, 25"},
-	{"sql_user_lines", "NULL, NULL, 'active', NULL, 0, 25"},
-	{"sql_user_lines", "NULL, NULL, 'timeout', NULL, 0, 25"},
-	{"sql_user_lines", "NULL, NULL, NULL, 2, 0, 25"},
+	{"sql_user_lines", "NULL, NULL, 0, 25"},
+	{"sql_user_lines", "'active', NULL, 0, 25"},
+	{"sql_user_lines", "'timeout', NULL, 0, 25"},
+	{"sql_user_lines", "NULL, 2, 0, 25"},
+	{"sql_user_lines_named", "NULL, NULL, 0, 25, '_777', NULL"},
+	{"sql_user_lines_named", "NULL, NULL, 0, 25, '777', 777"},
+	{"sql_user_lines_named", "NULL, NULL, 0, 25, 'zq', NULL"},
 	{"sql_user_update", USER ", 'new_name', 'discord'"},
 	{"user_resolve_who", "7777, 'nobody'"},
 	{"user_resolve_who", "NULL, 'nobody'"},
@@ -299,7 +300,7 @@ static const struct linear {
 		"counts all chats that an operator may see"},
 	{"sql_chats_administered", "3, 1, NULL, 0, 25",
 		"counts all chats that an operator may see"},
-	{"sql_user_lines", "NULL, NULL, 'active', NULL, 0, 25", "counts the active: nearly all people"},
+	{"sql_user_lines", "'active', NULL, 0, 25", "counts the active: nearly all people"},
 };
 
 /* ---- the database ---- */
