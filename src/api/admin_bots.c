@@ -23,8 +23,10 @@ static void write_answer(
 	json_end(j);
 }
 
-/* POST /v1/admin/bots: begin -> bot_created -> created_read */
+/* POST /v1/admin/bots: begin -> owner_known -> bot_created -> created_read. For oneself, or for
+ * those whose bots one may manage. */
 struct bot_making {
+	struct bot_new new;
 	struct bot_key key;
 	int64_t id;
 	struct bot bot;
@@ -47,11 +49,26 @@ static void bot_created(struct task *t)
 	bot_by_id(t, f->id, &f->bot, created_read);
 }
 
+static void owner_known(struct task *t)
+{
+	struct bot_making *f = task_frame(t);
+	struct person owner = {f->new.owner_id, f->new.owner_level};
+
+	if (!can_manage_bot(f->new.by, owner, false)) {
+		task_fail(t, ERR_ACCESS_DENIED);
+		return;
+	}
+	bot_key_make(&f->key);
+	memcpy(f->new.key_hash, f->key.hash, HASH_LEN);
+	bot_create(t, &f->new, &f->id, bot_created);
+}
+
 void admin_bots_create(struct task *t)
 {
 	struct bot_making *f = task_frame_make(t, sizeof(*f));
 	const struct caller *c = caller(t);
-	struct bot_new b = {
+
+	f->new = (struct bot_new){
 		.name = in_str(t, "name"),
 		.platform = in_str(t, "platform"),
 		.owner_id = in_has(t, "owner_id") ? in_i64(t, "owner_id") : c->user_id,
@@ -61,10 +78,7 @@ void admin_bots_create(struct task *t)
 		.login = c->level == LEVEL_OWNER,
 		.by = {c->user_id, c->level},
 	};
-
-	bot_key_make(&f->key);
-	memcpy(b.key_hash, f->key.hash, HASH_LEN);
-	bot_create(t, &b, &f->id, bot_created);
+	user_level(t, f->new.owner_id, &f->new.owner_level, owner_known);
 }
 
 /* GET /v1/admin/bots: begin -> managed_read */
@@ -123,8 +137,10 @@ static void bot_seen(struct task *t)
 	const struct bot_action *f = task_frame(t);
 	struct person actor = caller_admin(t);
 	struct person owner = {.id = f->bot.owner_id, .level = f->bot.owner_level};
+	struct person heir = {.id = f->edit.owner_id, .level = f->heir_level};
 
-	if (!can_manage_bot(actor, owner, f->bot.login))
+	if (!can_manage_bot(actor, owner, f->bot.login) ||
+		(heir.id && !can_manage_bot(actor, heir, false)))
 		task_fail(t, ERR_ACCESS_DENIED);
 	else if (f->edit.login >= 0 && actor.level != LEVEL_OWNER)
 		fail_denied(t, "Owner access required");

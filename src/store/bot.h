@@ -72,12 +72,14 @@ void bot_key_make(struct bot_key *out);
 struct bot_new {
 	struct str name, platform;
 	int64_t owner_id; /* 0: none */
+	int owner_level;  /* decided upon; not by the command line */
 	int64_t rate_limit_per_hour;
 	bool login;
 	uint8_t key_hash[HASH_LEN];
 	struct person by; /* who registers it; id 0: the command line */
 };
-/* A community bot. USER_NOT_FOUND: no such owner. ACCESS_DENIED: `by` no longer has that level. */
+/* A community bot. USER_NOT_FOUND: no such owner. ACCESS_DENIED: `by` or the owner no longer has
+ * that level. */
 void bot_create(struct task *t, const struct bot_new *b, int64_t *id, task_fn *next);
 
 /* Those that can_manage_bot (rules/permission.h) allows a person of that level. */

@@ -13,14 +13,18 @@ void bot_key_make(struct bot_key *out)
 }
 
 PG_STMT(sql_bot_create, OP_WRITE,
-	"SELECT outcome, bot_id FROM bot_create($1::bigint, $2::bigint, $3::text, $4::text,"
-	" $5::bigint, $6::bigint, $7::boolean, $8::bytea)");
+	"SELECT b.outcome, b.bot_id FROM (SELECT 1 WHERE ranks_as($5::bigint, $9::bigint)) still,"
+	" LATERAL bot_create($1::bigint, $2::bigint, $3::text, $4::text,"
+	"  $5::bigint, $6::bigint, $7::boolean, $8::bytea) b");
 
 static enum err decode_created(struct task *t, const struct pg_rows *r, void *out)
 {
-	struct str word = pg_text(r, 0, 0);
+	struct str word;
 
 	(void)t;
+	if (pg_count(r) == 0)
+		return ERR_ACCESS_DENIED;
+	word = pg_text(r, 0, 0);
 	*(int64_t *)out = pg_i64(r, 0, 1);
 	if (str_eq(word, STR("unknown")))
 		return ERR_USER_NOT_FOUND;
@@ -39,6 +43,10 @@ void bot_create(struct task *t, const struct bot_new *b, int64_t *id, task_fn *n
 	pg_arg_i64(t, &a, b->rate_limit_per_hour);
 	pg_arg_bool(&a, b->login);
 	pg_arg_bytes(&a, arena_dup(task_arena(t), b->key_hash, HASH_LEN), HASH_LEN);
+	if (b->by.id)
+		pg_arg_i64(t, &a, b->owner_level);
+	else
+		pg_arg_null(&a);
 	pg_query(t, &sql_bot_create, &a, decode_created, id, next);
 }
 

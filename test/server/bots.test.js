@@ -43,6 +43,19 @@ test('registering: bad input and people who may not', async () => {
   assertError(await register(admin, { owner_id: 999999999 }), 404, 'ERR_USER_NOT_FOUND');
 });
 
+test('an Admin registers bots for people below them and for themselves only; nor gives one to others', async () => {
+  const peer = await portal.withLevel('admin');
+  for (const above of [owner, peer]) {
+    assertError(await register(admin, { owner_id: above.id }), 403, 'ERR_ACCESS_DENIED');
+  }
+  const mine = await register(admin);
+  const theirs = await register(admin, { owner_id: user.id });
+  assert.deepEqual([mine.body.bot.owner_id, theirs.body.bot.owner_id], [admin.id, user.id]);
+  assert.equal((await register(owner, { owner_id: peer.id })).body.bot.owner_id, peer.id);
+  assertError(await act(admin, mine.body.bot.id, 'update', { owner_id: owner.id }), 403, 'ERR_ACCESS_DENIED');
+  assert.equal((await act(admin, mine.body.bot.id, 'update', { owner_id: user.id })).body.bot.owner_id, user.id);
+});
+
 test('a new key kills the old one at once', async () => {
   const { body } = await register(admin);
   const r = await act(admin, body.bot.id, 'regenerate-key');

@@ -165,7 +165,7 @@ static const struct sample {
 	{"sql_blocks", USER},
 	{"sql_bot_by_id", "777"},
 	{"sql_bot_by_key", "sha256('bot 777')"},
-	{"sql_bot_create", ACTOR ", 'name', 'discord', 7777, 100, false, sha256('new bot')"},
+	{"sql_bot_create", ACTOR ", 'name', 'discord', 7777, 100, false, sha256('new bot'), 0"},
 	{"sql_bot_delete", "777, 5194, false, " ACTOR ", 0"},
 	{"sql_bot_for", "777, 7777"},
 	{"sql_bot_rekey", "777, 5194, false, " ACTOR ", 0, sha256('new bot')"},
