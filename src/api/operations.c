@@ -12,6 +12,7 @@
 #include "api/server.h"
 #include "api/socket.h"
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/log.h"
 #include "gen/version.h"
 #include "hub/http.h"
@@ -101,7 +102,7 @@ static void watch_failed(struct task *t, const struct fault *f)
 
 /* A store that freezes while nobody asks for anything would not be noticed: so each is asked once a
  * second. An answer that does not come in STORE_TIMEOUT_MS closes the connection (io/), and /readyz
- * tells. */
+ * tells; of PostgreSQL, which has several, before they are all closed. */
 static void pulse_end(struct task *t)
 {
 	task_end(t);
@@ -155,7 +156,7 @@ static const char *readiness(void) /* NULL: ready */
 {
 	if (state.phase == PHASE_DRAINING)
 		return "Stopping";
-	if (!pg_is_up())
+	if (!pg_is_up() || pg_stats().silent_ms > PULSE_MS + config.store_timeout)
 		return "The database is away";
 	if (!redis_is_up())
 		return "The cache is away";

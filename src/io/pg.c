@@ -337,7 +337,7 @@ static void conn_up(struct pg_link *l)
 	c->stage = STAGE_PREPARE;
 	c->seen = false;
 	c->unsynced = 0;
-	c->up_since = clock_ms();
+	c->answered = c->up_since = clock_ms();
 	pg.logged[0] = 0;
 	if (pg.up++ == 0)
 		log_line(LOG_INFO, "postgres is here");

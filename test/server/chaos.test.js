@@ -102,6 +102,15 @@ test('PostgreSQL freezes under load', async () => {
   await outage(() => stores.freezePg(), () => stores.thawPg());
 });
 
+test('PostgreSQL freezes while nobody asks: readyz does not wait until each connection has been given up', async () => {
+  await until(async () => (await send(p, 'GET', '/health')).body.database_statistics.connections_up > 2, 'all connections');
+  await stores.freezePg();
+  await until(async () => (await send(p, 'GET', '/readyz')).status === 503, 'readyz to tell');
+  assert.ok((await send(p, 'GET', '/health')).body.database_statistics.connections_up > 0);
+  stores.thawPg();
+  await until(async () => (await send(p, 'GET', '/readyz')).status === 200, 'readyz');
+});
+
 test('a session ended while Redis is away stays ended when Redis is back with its data', async () => {
   const token = await signIn();
   assert.equal((await me(token)).status, 200, 'cached in Redis');
