@@ -610,7 +610,7 @@ int main(int argc, char **argv)
 		.closed = on_closed,
 		.headers = on_headers};
 	static const char *const protocols[] = {"portal", "socketio", "raw"};
-	char why[200];
+	char why[CLIENT_WHY];
 	int at = 0;
 
 	options_read(argc, argv);

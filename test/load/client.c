@@ -13,7 +13,6 @@
 #include "client_private.h"
 
 #define READ_SIZE ((size_t)256 << 10)
-#define WHY_SIZE  200
 
 struct client_stats client_counts;
 int64_t client_ack_ms;
@@ -42,6 +41,7 @@ void client_setup(int64_t ack_ms)
 void client_teardown(void)
 {
 	socks_teardown();
+	tls_client_teardown();
 	free(read_buffer);
 	read_buffer = NULL;
 }
@@ -79,66 +79,94 @@ uint32_t client_random(void)
 
 /* ---- where ---- */
 
-static bool host_look_up(struct origin *o, const char *host, const char *port, char why[WHY_SIZE])
+/* All of its addresses, up to ADDRS_MAX. */
+static bool host_look_up(struct origin *o, const char *host, const char *port, char why[CLIENT_WHY])
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
 	struct addrinfo *found = NULL;
 	int e = getaddrinfo(host, port, &hints, &found);
 
 	if (e != 0) {
-		snprintf(why, WHY_SIZE, "%.100s: %s", host, gai_strerror(e));
+		snprintf(why, CLIENT_WHY, "%.100s: %s", host, gai_strerror(e));
 		return false;
 	}
-	memcpy(&o->addr, found->ai_addr, found->ai_addrlen);
+	for (struct addrinfo *a = found; a && o->addr_count < ADDRS_MAX; a = a->ai_next)
+		memcpy(&o->addrs[o->addr_count++], a->ai_addr, a->ai_addrlen);
 	freeaddrinfo(found);
 	return true;
 }
 
-struct origin *origin_new(const char *url, char why[WHY_SIZE])
-{
-	struct str rest = str_of(url), host, port = STR("80");
-	char name[256], number[8];
-	struct origin *o;
-	size_t n;
+struct place { /* slices of a URL */
+	struct str authority, host, port;
+	bool tls;
+};
 
-	if (!str_starts(rest, STR("http://"))) {
-		snprintf(why, WHY_SIZE, "%.100s: http://host[:port] is wanted", url);
+/* host, host:port, [address] or [address]:port */
+static bool authority_split(struct place *p)
+{
+	struct str rest = p->authority;
+	bool bracket = rest.n > 0 && rest.p[0] == '[';
+
+	p->host = str_cut(&rest, bracket ? ']' : ':');
+	if (bracket) {
+		p->host = str_from(p->host, 1);
+		if (!rest.p || (rest.n > 0 && rest.p[0] != ':'))
+			return false;
+		rest = rest.n > 0 ? str_from(rest, 1) : STR_NULL;
+	}
+	p->port = rest.p ? rest : p->tls ? STR("443") : STR("80");
+	for (size_t i = 0; i < p->port.n; i++)
+		if (p->port.p[i] < '0' || p->port.p[i] > '9')
+			return false;
+	return p->host.n > 0 && p->host.n < 256 && p->port.n > 0 && p->port.n < 6;
+}
+
+static bool url_split(const char *url, struct place *p)
+{
+	struct str rest = str_of(url);
+
+	p->tls = str_starts(rest, STR("https://"));
+	if (!p->tls && !str_starts(rest, STR("http://")))
+		return false;
+	rest = str_from(rest, p->tls ? 8 : 7);
+	p->authority = str_cut(&rest, '/');
+	return rest.n == 0 && authority_split(p); /* no path behind it */
+}
+
+struct origin *origin_new(const char *url, char why[CLIENT_WHY])
+{
+	struct origin *o;
+	struct place p;
+	char name[256], number[8];
+
+	if (!url_split(url, &p)) {
+		snprintf(why, CLIENT_WHY,
+			"%.100s: http://host[:port] or https://host[:port] is wanted, without a "
+			"path",
+			url);
 		return NULL;
 	}
-	rest = str_from(rest, 7);
-	host = str_cut(&rest, '/');
-	n = host.n;
-	while (n > 0 && host.p[n - 1] >= '0' && host.p[n - 1] <= '9')
-		n--;
-	rest = host;
-	if (n > 0 && host.p[n - 1] == ':') {
-		port = str_from(host, n);
-		host.n = n - 1;
-	}
-	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-		host = str_make(host.p + 1, host.n - 2);
-	if (host.n == 0 || host.n >= sizeof(name) || port.n == 0 || port.n >= sizeof(number)) {
-		snprintf(why, WHY_SIZE, "%.100s: no host and port", url);
-		return NULL;
-	}
-	snprintf(name, sizeof(name), STR_FMT, STR_ARG(host));
-	snprintf(number, sizeof(number), STR_FMT, STR_ARG(port));
+	snprintf(name, sizeof(name), STR_FMT, STR_ARG(p.host));
+	snprintf(number, sizeof(number), STR_FMT, STR_ARG(p.port));
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		PANIC("no memory");
-	if (!host_look_up(o, name, number, why)) {
-		free(o);
-		return NULL;
-	}
 	o->url = strdup(url);
-	o->host = strndup(rest.p, rest.n);
+	o->host = strndup(p.authority.p, p.authority.n);
 	if (!o->url || !o->host)
 		PANIC("no memory");
-	return o;
+	if (host_look_up(o, name, number, why)) {
+		o->tls = p.tls ? tls_origin_new(name, why) : NULL;
+		if (o->tls || !p.tls)
+			return o;
+	}
+	origin_free(o);
+	return NULL;
 }
 
 void origin_free(struct origin *o)
 {
+	tls_origin_free(o->tls);
 	free(o->url);
 	free(o->host);
 	free(o);
@@ -147,4 +175,22 @@ void origin_free(struct origin *o)
 const char *origin_url(const struct origin *o)
 {
 	return o->url;
+}
+
+bool origin_is_tls(const struct origin *o)
+{
+	return o->tls != NULL;
+}
+
+const struct sockaddr *origin_addr(const struct origin *o)
+{
+	return (const struct sockaddr *)&o->addrs[o->at];
+}
+
+bool origin_next(struct origin *o)
+{
+	if (o->at + 1 == o->addr_count)
+		return false;
+	o->at++;
+	return true;
 }

@@ -8,7 +8,7 @@
  *
  * These clients trust the server as a test's own: they look for 101, not for Sec-WebSocket-Accept;
  * text is not checked for UTF-8; a fragmented message, or one above CLIENT_MESSAGE_MAX, ends the
- * connection. No TLS, no compression, no polling. */
+ * connection. No compression, no polling. */
 #ifndef LOAD_CLIENT_H
 #define LOAD_CLIENT_H
 
@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#define CLIENT_WHY         320                /* room for a sentence to the operator */
 #define CLIENT_MESSAGE_MAX ((size_t)16 << 20) /* bytes of a WebSocket message or an HTTP body */
 
 /* Lifts the descriptor limit to its hard bound. ack_ms: how long sock_ask waits for an answer. */
@@ -25,8 +26,9 @@ void client_teardown(void); /* when every web and sock was freed and the loop ha
 struct client_stats {
 	uint64_t bytes_in, bytes_out, reads, writes; /* system calls on sockets (not web) */
 	uint64_t messages_in, messages_out;          /* WebSocket messages */
-	uint64_t connects, failed; /* handshakes that were completed, that were not */
-	uint64_t late_acks;        /* came after their time */
+	uint64_t connects, failed;    /* handshakes that were completed, that were not */
+	uint64_t late_acks;           /* came after their time */
+	uint64_t handshakes, resumed; /* of TLS: all, and those by a ticket of an earlier one */
 };
 struct client_stats client_stats(void);
 /* clock_ns() when the bytes at hand were read: one look at the clock a read. */
@@ -35,11 +37,19 @@ int64_t client_read_ns(void);
 /* ---- where ---- */
 
 struct origin;
-/* "http://host[:port]" without a path. The name is looked up here, once, and blocks. NULL and a
- * sentence in `why` on failure. Outlives whatever uses it. */
-struct origin *origin_new(const char *url, char why[200]);
+/* "http[s]://host[:port]" without a path; ports are 80 and 443 otherwise. The name is looked up
+ * here, once, and blocks. NULL and a sentence in `why` on failure. Outlives whatever uses it. */
+struct origin *origin_new(const char *url, char why[CLIENT_WHY]);
 void origin_free(struct origin *o);
 const char *origin_url(const struct origin *o);
+bool origin_is_tls(const struct origin *o);
+/* A name may stand for several addresses: connections go to the next one from now on. False: that
+ * was the last. */
+bool origin_next(struct origin *o);
+/* Whom https origins may be certified by: the authorities of a PEM file, NULL: those of this
+ * system; or (insecure) nobody, and any certificate will do. Before the first https origin, which
+ * trusts the system otherwise; after secret_setup. False and a sentence on failure. */
+bool client_trust(const char *ca, bool insecure, char why[CLIENT_WHY]);
 
 /* ---- HTTP requests ---- */
 
@@ -48,6 +58,7 @@ struct web_answer {
 	int status;       /* 0: none; refused, lost or too late */
 	struct str head;  /* header lines as sent, each with its CRLF */
 	struct str body;  /* decoded */
+	const char *why;  /* status 0: for people */
 	int64_t asked_ns; /* when web_ask was called */
 	int64_t sent_ns;  /* when its bytes were given to the kernel, or would have been */
 };
@@ -59,6 +70,7 @@ void web_free(struct web *w); /* requests under way end with status 0, from with
 void web_ask(struct web *w, const char *method, struct str path, struct str headers,
 	struct str body, web_fn *fn, void *arg);
 struct str web_header(const struct web_answer *a, const char *name); /* the first; NULL p: absent */
+struct str web_cookie(const struct web_answer *a, const char *name); /* that it sets; the same */
 
 /* ---- sockets ---- */
 

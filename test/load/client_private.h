@@ -8,10 +8,14 @@
 #include "io/loop.h"
 #include "wire/ws.h"
 
+#define ADDRS_MAX 8
+
 struct origin {
 	char *url;
-	char *host; /* for the Host header */
-	struct sockaddr_storage addr;
+	char *host;             /* for the Host header */
+	struct tls_origin *tls; /* NULL: http */
+	struct sockaddr_storage addrs[ADDRS_MAX];
+	size_t addr_count, at; /* at: where connections go */
 };
 
 extern struct client_stats client_counts;
@@ -22,8 +26,29 @@ void client_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out);
 void client_read_mark(void); /* the time of this read */
 uint32_t client_random(void);
 
+const struct sockaddr *origin_addr(const struct origin *o);
+
 void socks_setup(void); /* client_sock.c, for client_setup */
 void socks_teardown(void);
+
+/* ---- client_tls.c: TLS of a connection, memory to memory ---- */
+
+struct tls_origin *tls_origin_new(const char *host, char why[CLIENT_WHY]);
+void tls_origin_free(struct tls_origin *o); /* NULL is nothing */
+void tls_client_teardown(void);
+
+struct tunnel;
+struct tunnel *tunnel_new(struct tls_origin *o); /* its hello is on the wire */
+void tunnel_free(struct tunnel *t);              /* NULL is nothing */
+/* Bytes of the socket: then call tunnel_read until it gives no more, and send what is on the wire.
+ */
+void tunnel_take(struct tunnel *t, const char *p, size_t n);
+bool tunnel_read(
+	struct tunnel *t, struct str *plain);        /* valid until the next call, of any tunnel */
+void tunnel_put(struct tunnel *t, struct str plain); /* kept until the handshake is over */
+struct buf *tunnel_wire(struct tunnel *t);
+const char *tunnel_why(const struct tunnel *t);   /* broken, for people; NULL: it is not */
+const char *tunnel_ended(const struct tunnel *t); /* what the end of the connection means */
 
 /* ---- client_frame.c: bytes of a socket's connection ---- */
 

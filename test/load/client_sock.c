@@ -1,10 +1,11 @@
 /* Sockets: own their connection, what is to be written, the acks waited for, and the way back.
  *
- *   sock_new -> connect -> on_connected: GET … Upgrade -> 101 -> (raw) opened
+ *   sock_new -> connect -> on_connected: (TLS) GET … Upgrade -> 101 -> (raw) opened
  *            -> {"sid"…} -> CONNECT -> its answer -> opened -> events, acks, pings
  *            -> lost -> closed -> back-off -> connect, perhaps elsewhere
  *
- * What is written in a turn is collected in `out` and leaves in the turn's hook. A silent server is
+ * What is written in a turn is collected in `out` and leaves in the turn's hook, through the tunnel
+ * where there is one. A silent server is
  * found by the time since its last ping, a handshake that hangs by SHAKE_MS.
  *
  * Lifetime: sock_new to sock_free, whose memory goes when its handle is closed. An ack lives until
@@ -30,6 +31,7 @@ enum state {
 
 struct sock {
 	uv_tcp_t tcp;
+	struct tunnel *tunnel; /* NULL: plain, or no handle */
 	const struct sock_options *o;
 	void *data;
 	struct buf in, out;
@@ -68,6 +70,8 @@ static void ack_end(struct ack *a, struct str answer)
 {
 	list_remove(&a->mine);
 	list_remove(&a->all);
+	if (list_empty(&waiting))
+		timer_clear(&ack_timer); /* or a run that is over would wait for it */
 	a->fn(a->s, a->arg, answer, a->sent_ns);
 	free(a);
 }
@@ -155,43 +159,58 @@ static void on_written(uv_write_t *req, int status)
 		return;
 	if (status != 0)
 		sock_end(s, str_of(uv_strerror(status)));
-	else if (s->out.n > 0)
+	else
 		out_of(s);
 }
 
 /* What the kernel did not take waits with libuv; what is written meanwhile waits in `out`. */
-static void out_wait(struct sock *s, size_t taken)
+static void out_wait(struct sock *s, struct buf *out, size_t taken)
 {
 	struct pending *w = calloc(1, sizeof(*w));
 	uv_buf_t b;
 
 	if (!w)
 		PANIC("no memory");
-	*w = (struct pending){.s = s, .bytes = s->out};
+	*w = (struct pending){.s = s, .bytes = *out};
 	w->req.data = w;
-	s->out = (struct buf){0};
+	*out = (struct buf){0};
 	s->writing = true;
 	b = uv_buf_init(w->bytes.p + taken, (unsigned)(w->bytes.n - taken));
 	if (uv_write(&w->req, (uv_stream_t *)&s->tcp, &b, 1, on_written) != 0)
 		PANIC("a write that cannot be queued");
 }
 
+/* What is to be sent: `out`, or what the tunnel makes of it. */
+static struct buf *out_wire(struct sock *s)
+{
+	if (!s->tunnel)
+		return &s->out;
+	tunnel_put(s->tunnel, buf_view(&s->out));
+	buf_free(&s->out);
+	return tunnel_wire(s->tunnel);
+}
+
 static void out_flush(struct sock *s)
 {
-	uv_buf_t b = uv_buf_init(s->out.p, (unsigned)s->out.n);
+	struct buf *out;
+	uv_buf_t b;
 	int n;
 
-	if (s->writing || s->out.n == 0 || s->state < UPGRADING || s->state > OPEN)
+	if (s->writing || s->state < UPGRADING || s->state > OPEN)
 		return;
+	out = out_wire(s);
+	if (out->n == 0)
+		return;
+	b = uv_buf_init(out->p, (unsigned)out->n);
 	n = uv_try_write((uv_stream_t *)&s->tcp, &b, 1);
 	client_counts.writes++;
-	client_counts.bytes_out += s->out.n;
+	client_counts.bytes_out += out->n;
 	if (n < 0 && n != UV_EAGAIN)
 		sock_end(s, str_of(uv_strerror(n)));
-	else if (n == (int)s->out.n)
-		buf_free(&s->out);
+	else if (n == (int)out->n)
+		buf_free(out);
 	else
-		out_wait(s, n > 0 ? (size_t)n : 0);
+		out_wait(s, out, n > 0 ? (size_t)n : 0);
 }
 
 static void flush(struct turn_hook *h)
@@ -240,6 +259,8 @@ static void on_closed(uv_handle_t *h)
 	struct sock *s = h->data;
 
 	loop_enter();
+	tunnel_free(s->tunnel);
+	s->tunnel = NULL;
 	if (s->freed) {
 		free(s);
 		return;
@@ -412,29 +433,17 @@ static size_t upgrade_take(struct sock *s, const char *p, size_t n)
 	return (size_t)(end + 4 - p);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
+static void bytes_take(struct sock *s, char *p, size_t n)
 {
-	struct sock *s = stream->data;
 	struct buf kept =
 		s->in; /* a callback may end the socket; this is ours until it is put back */
 	size_t at = 0;
 	struct str all;
 
-	loop_enter();
-	if (n == 0)
-		return;
-	if (n < 0) {
-		sock_end(s, n == UV_EOF ? STR("the server closed the connection")
-					: str_of(uv_strerror((int)n)));
-		return;
-	}
-	client_read_mark();
-	client_counts.reads++;
-	client_counts.bytes_in += (uint64_t)n;
 	s->in = (struct buf){0};
 	if (kept.n > 0)
-		buf_put(&kept, b->base, (size_t)n);
-	all = kept.n > 0 ? buf_view(&kept) : str_make(b->base, (size_t)n);
+		buf_put(&kept, p, n);
+	all = kept.n > 0 ? buf_view(&kept) : str_make(p, n);
 	if (s->state == UPGRADING)
 		at = upgrade_take(s, all.p, all.n);
 	at += frames_take(s, (char *)all.p + at, all.n - at);
@@ -447,6 +456,42 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 		buf_put(&s->in, all.p + at, all.n - at);
 	}
 	buf_free(&kept);
+}
+
+static void tunnel_bytes_take(struct sock *s, const char *p, size_t n)
+{
+	struct str plain;
+
+	tunnel_take(s->tunnel, p, n);
+	while (s->state != CLOSING && tunnel_read(s->tunnel, &plain))
+		bytes_take(s, (char *)plain.p, plain.n);
+	if (s->state == CLOSING)
+		return;
+	out_of(s); /* a step of the handshake, an alert, or what waited for its end */
+	if (tunnel_why(s->tunnel))
+		sock_end(s, str_of(tunnel_why(s->tunnel)));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
+{
+	struct sock *s = stream->data;
+
+	loop_enter();
+	if (n == 0)
+		return;
+	if (n < 0) {
+		sock_end(s, n != UV_EOF ? str_of(uv_strerror((int)n))
+			    : s->tunnel ? str_of(tunnel_ended(s->tunnel))
+					: STR("the server closed the connection"));
+		return;
+	}
+	client_read_mark();
+	client_counts.reads++;
+	client_counts.bytes_in += (uint64_t)n;
+	if (s->tunnel)
+		tunnel_bytes_take(s, b->base, (size_t)n);
+	else
+		bytes_take(s, b->base, (size_t)n);
 }
 
 /* ---- connecting ---- */
@@ -468,6 +513,7 @@ static void upgrade_ask(struct sock *s)
 static void on_connected(uv_connect_t *c, int status)
 {
 	struct sock *s = c->data;
+	const struct origin *o = s->o->origins[s->origin];
 
 	loop_enter();
 	free(c);
@@ -479,6 +525,8 @@ static void on_connected(uv_connect_t *c, int status)
 	}
 	uv_tcp_nodelay(&s->tcp, 1);
 	s->state = UPGRADING;
+	if (o->tls)
+		s->tunnel = tunnel_new(o->tls);
 	uv_read_start((uv_stream_t *)&s->tcp, client_alloc, on_read);
 	upgrade_ask(s);
 }
@@ -494,8 +542,7 @@ static void sock_connect(struct sock *s)
 	s->tcp.data = c->data = s;
 	s->state = CONNECTING;
 	timer_set(&s->timer, SHAKE_MS);
-	e = uv_tcp_connect(
-		c, &s->tcp, (const struct sockaddr *)&s->o->origins[s->origin]->addr, on_connected);
+	e = uv_tcp_connect(c, &s->tcp, origin_addr(s->o->origins[s->origin]), on_connected);
 	if (e != 0) {
 		free(c);
 		sock_end(s, str_of(uv_strerror(e)));

@@ -1,6 +1,7 @@
 /* HTTP/1.1 requests: owns the connections of a web, and the requests that wait for one.
  *
- *   web_ask -> waiting -> link_start (an idle link, or a new one) -> on_read: llhttp -> answered
+ *   web_ask -> waiting -> link_start (an idle link, or a new one) -> (tunnel) link_send
+ *           -> on_read: (tunnel) llhttp -> answered
  *           -> (lost, late) status 0
  *
  * Lifetime: an ask lives until its callback returned; a link until its handle is closed. The links
@@ -22,6 +23,8 @@ struct ask {
 struct link {
 	struct list node; /* in its web's idle or busy */
 	uv_tcp_t tcp;
+	struct tunnel *tunnel; /* NULL: plain */
+	struct buf sending;    /* of the tunnel: what the kernel did not take at once */
 	uv_connect_t connect;
 	uv_write_t write;
 	struct web *web; /* NULL: closing */
@@ -50,20 +53,20 @@ static void ask_end(struct ask *k, const struct web_answer *a)
 	free(k);
 }
 
-static void ask_fail(struct ask *k)
+static void ask_fail(struct ask *k, const char *why)
 {
 	ask_end(k, &(struct web_answer){.head = STR(""),
 			   .body = STR(""),
+			   .why = why,
 			   .asked_ns = k->asked_ns,
 			   .sent_ns = k->sent_ns});
 }
 
-struct str web_header(const struct web_answer *a, const char *name)
+/* The value of the next line of that name, taken off `rest`. */
+static struct str header_next(struct str *rest, struct str key)
 {
-	struct str rest = a->head, key = str_of(name);
-
-	while (rest.n > 0) {
-		struct str line = str_cut(&rest, '\n');
+	while (rest->n > 0) {
+		struct str line = str_cut(rest, '\n');
 
 		if (line.n > key.n && line.p[key.n] == ':' &&
 			str_eq_nocase(str_make(line.p, key.n), key)) {
@@ -72,6 +75,26 @@ struct str web_header(const struct web_answer *a, const char *name)
 				line.n--;
 			return str_trim(line);
 		}
+	}
+	return STR_NULL;
+}
+
+struct str web_header(const struct web_answer *a, const char *name)
+{
+	struct str rest = a->head;
+
+	return header_next(&rest, str_of(name));
+}
+
+struct str web_cookie(const struct web_answer *a, const char *name)
+{
+	struct str rest = a->head, line;
+
+	while ((line = header_next(&rest, STR("set-cookie"))).p) {
+		struct str value = line, key = str_cut(&value, '=');
+
+		if (str_eq(key, str_of(name)) && value.p)
+			return str_cut(&value, ';');
 	}
 	return STR_NULL;
 }
@@ -136,6 +159,8 @@ static void on_closed(uv_handle_t *h)
 {
 	struct link *l = h->data;
 
+	tunnel_free(l->tunnel);
+	buf_free(&l->sending);
 	buf_free(&l->head);
 	buf_free(&l->body);
 	free(l);
@@ -152,18 +177,18 @@ static void link_close(struct link *l)
 	uv_close((uv_handle_t *)&l->tcp, on_closed);
 }
 
-static void link_lost(struct link *l)
+static void link_lost(struct link *l, const char *why)
 {
 	struct ask *k = l->ask;
 
 	link_close(l);
 	if (k)
-		ask_fail(k);
+		ask_fail(k, why);
 }
 
 static void on_late(struct timer *t)
 {
-	link_lost(LIST_ITEM(t, struct link, timer));
+	link_lost(LIST_ITEM(t, struct link, timer), "no answer came in time");
 }
 
 static void link_answered(struct link *l)
@@ -189,6 +214,49 @@ static void link_answered(struct link *l)
 	buf_free(&body);
 }
 
+static void bytes_take(struct link *l, const char *p, size_t n)
+{
+	if (!l->ask) {
+		link_lost(l, NULL);
+		return;
+	}
+	switch (llhttp_execute(&l->parser, p, n)) {
+	case HPE_OK:
+		break;
+	case HPE_PAUSED:
+		link_answered(l);
+		break;
+	default:
+		link_lost(l, "what it answers is not HTTP");
+	}
+}
+
+static void wire_send(struct link *l);
+
+static void tunnel_bytes_take(struct link *l, const char *p, size_t n)
+{
+	struct str plain;
+
+	tunnel_take(l->tunnel, p, n);
+	while (l->web && tunnel_read(l->tunnel, &plain))
+		bytes_take(l, plain.p, plain.n);
+	if (l->web)
+		wire_send(l); /* a step of the handshake, an alert, or what waited for its end */
+	if (l->web && tunnel_why(l->tunnel))
+		link_lost(l, tunnel_why(l->tunnel));
+}
+
+static void link_ended(struct link *l, int status)
+{
+	if (status == UV_EOF && l->ask && llhttp_finish(&l->parser) == HPE_PAUSED)
+		link_answered(l); /* a body that ends with the connection */
+	else if (status == UV_EOF)
+		link_lost(l,
+			l->tunnel ? tunnel_ended(l->tunnel) : "the server closed the connection");
+	else
+		link_lost(l, uv_strerror(status));
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 {
 	struct link *l = stream->data;
@@ -197,48 +265,74 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 	if (n == 0)
 		return;
 	client_read_mark();
-	if (n < 0 || !l->ask) {
-		if (n == UV_EOF && l->ask && llhttp_finish(&l->parser) == HPE_PAUSED)
-			link_answered(l); /* a body that ends with the connection */
-		else
-			link_lost(l);
-		return;
-	}
-	switch (llhttp_execute(&l->parser, b->base, (size_t)n)) {
-	case HPE_OK:
-		break;
-	case HPE_PAUSED:
-		link_answered(l);
-		break;
-	default:
-		link_lost(l);
-	}
+	if (n < 0)
+		link_ended(l, (int)n);
+	else if (l->tunnel)
+		tunnel_bytes_take(l, b->base, (size_t)n);
+	else
+		bytes_take(l, b->base, (size_t)n);
 }
 
 static void on_written(uv_write_t *w, int status)
 {
-	(void)w;
-	(void)status; /* a failure shows in reading too */
+	struct link *l = LIST_ITEM(w, struct link, write);
+
+	loop_enter();
+	if (l->web && l->tunnel && status == 0) /* a failure shows in reading too */
+		wire_send(l);
+}
+
+/* From `bytes`, which stay where they are until on_written. */
+static void bytes_send(struct link *l, const struct buf *bytes, size_t n)
+{
+	uv_buf_t b = uv_buf_init(bytes->p + n, (unsigned)(bytes->n - n));
+	int e = uv_write(&l->write, (uv_stream_t *)&l->tcp, &b, 1, on_written);
+
+	if (e != 0)
+		link_lost(l, uv_strerror(e));
+}
+
+static size_t bytes_try(struct link *l, const struct buf *bytes)
+{
+	uv_buf_t b = uv_buf_init(bytes->p, (unsigned)bytes->n);
+	int n = uv_try_write((uv_stream_t *)&l->tcp, &b, 1);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void wire_send(struct link *l)
+{
+	struct buf *wire = tunnel_wire(l->tunnel);
+	size_t n;
+
+	if (wire->n == 0 || uv_stream_get_write_queue_size((uv_stream_t *)&l->tcp) > 0)
+		return;
+	buf_free(&l->sending);
+	n = bytes_try(l, wire);
+	l->sending = *wire;
+	*wire = (struct buf){0};
+	if (n < l->sending.n)
+		bytes_send(l, &l->sending, n);
 }
 
 static void link_send(struct link *l)
 {
-	struct buf *r = &l->ask->request;
-	uv_buf_t b = uv_buf_init(r->p, (unsigned)r->n);
-	int n;
+	const struct buf *r = &l->ask->request;
+	size_t n;
 
 	llhttp_init(&l->parser, HTTP_RESPONSE, &settings);
 	l->parser.data = l;
 	l->status = 0;
 	l->head.n = l->body.n = 0;
 	l->ask->sent_ns = clock_ns();
-	n = uv_try_write((uv_stream_t *)&l->tcp, &b, 1);
-	if (n == (int)r->n)
+	if (l->tunnel) {
+		tunnel_put(l->tunnel, buf_view(r));
+		wire_send(l);
 		return;
-	if (n > 0)
-		b = uv_buf_init(r->p + n, (unsigned)(r->n - (size_t)n));
-	if (uv_write(&l->write, (uv_stream_t *)&l->tcp, &b, 1, on_written) != 0)
-		link_lost(l);
+	}
+	n = bytes_try(l, r);
+	if (n < r->n)
+		bytes_send(l, r, n);
 }
 
 static void on_connected(uv_connect_t *c, int status)
@@ -249,11 +343,13 @@ static void on_connected(uv_connect_t *c, int status)
 	if (!l->web)
 		return;
 	if (status != 0) {
-		link_lost(l);
+		link_lost(l, uv_strerror(status));
 		return;
 	}
 	uv_tcp_nodelay(&l->tcp, 1);
 	l->connected = true;
+	if (l->web->origin->tls)
+		l->tunnel = tunnel_new(l->web->origin->tls);
 	uv_read_start((uv_stream_t *)&l->tcp, client_alloc, on_read);
 	link_send(l);
 }
@@ -277,15 +373,18 @@ static void link_start(struct web *w, struct ask *k)
 {
 	struct list *n = list_pop(&w->idle);
 	struct link *l = n ? LIST_ITEM(n, struct link, node) : link_new(w);
+	int e;
 
 	list_add_tail(&w->busy, &l->node);
 	l->ask = k;
 	timer_set(&l->timer, w->timeout_ms);
-	if (l->connected)
+	if (l->connected) {
 		link_send(l);
-	else if (uv_tcp_connect(&l->connect, &l->tcp, (const struct sockaddr *)&w->origin->addr,
-			 on_connected) != 0)
-		link_lost(l);
+		return;
+	}
+	e = uv_tcp_connect(&l->connect, &l->tcp, origin_addr(w->origin), on_connected);
+	if (e != 0)
+		link_lost(l, uv_strerror(e));
 }
 
 static void waiting_look(struct ready *r)
@@ -318,11 +417,11 @@ void web_free(struct web *w)
 	struct list *n;
 
 	while (!list_empty(&w->busy))
-		link_lost(LIST_ITEM(w->busy.next, struct link, node));
+		link_lost(LIST_ITEM(w->busy.next, struct link, node), NULL);
 	while (!list_empty(&w->idle))
 		link_close(LIST_ITEM(w->idle.next, struct link, node));
 	while ((n = list_pop(&w->waiting)))
-		ask_fail(LIST_ITEM(n, struct ask, node));
+		ask_fail(LIST_ITEM(n, struct ask, node), NULL);
 	ready_cancel(&w->ready);
 	free(w);
 }

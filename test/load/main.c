@@ -1,8 +1,8 @@
 /* portal-load: makes load on any Portal deployment, as many clients in one process, and tells what
  * came of it: progress on stderr, a JSON result on stdout or in a file, a history for portal-check.
  *
- *   main -> options_read -> people_sign_in -> watch_begin -> prepare -> run_ready -> every second:
- * tick
+ *   main -> options_read -> servers_reach -> people_sign_in -> watch_begin -> prepare -> run_ready
+ * -> every second: tick
  *        -> on_end: end -> run_settled -> result_write (result.c) -> release -> run_released
  *        -> the loop ends
  *
@@ -257,10 +257,16 @@ static void on_signal(int signum)
 	on_end(NULL);
 }
 
+static void reached(void)
+{
+	for (size_t i = 0; i < run.o.url_count; i++)
+		run.webs[i] = web_new(run.origins[i], WEB_LINKS, WEB_TIMEOUT);
+	timer_set(&tick_timer, TICK_MS);
+	people_sign_in(people_in);
+}
+
 static void setup(void)
 {
-	char why[200];
-
 	loop_init();
 	client_setup(run.o.ack_ms);
 	if (secret_setup(STR("")) != OK)
@@ -269,18 +275,11 @@ static void setup(void)
 	loop_on_signal(SIGTERM, on_signal);
 	secret_random(&run.id, sizeof(run.id));
 	people_make();
-	for (size_t i = 0; i < run.o.url_count; i++) {
-		run.origins[i] = origin_new(run.o.urls[i], why);
-		if (!run.origins[i])
-			run_fail("%s", why);
-		run.webs[i] = web_new(run.origins[i], WEB_LINKS, WEB_TIMEOUT);
-	}
 	if (run.o.history && !history_open(run.o.history))
 		run_fail("%s: %s", run.o.history, strerror(errno));
 	timer_init(&tick_timer, tick);
 	timer_init(&end_timer, on_end);
 	timer_init(&settle_timer, on_unsettled);
-	timer_set(&tick_timer, TICK_MS);
 }
 
 int main(int argc, char **argv)
@@ -291,7 +290,7 @@ int main(int argc, char **argv)
 		return compare_main(argc - 2, argv + 2);
 	options_read(argc, argv);
 	setup();
-	people_sign_in(people_in);
+	servers_reach(reached);
 	loop_run();
 	if (!history_close())
 		run_fail("the history could not be written");

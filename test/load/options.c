@@ -42,6 +42,10 @@ static const struct option common[] = {
 	{"--weights", &run.o.weights, NULL, 0, 0,
 		"mix: what part of clients and rate each scenario has"},
 	{"--seconds", NULL, &run.o.seconds, 1, 86400, "how long to make load"},
+	{"--ca", &run.o.ca, NULL, 0, 0,
+		"PEM file of the authority that certifies https servers, instead of this system's"},
+	{"--insecure", NULL, &run.o.insecure, 1, 1,
+		"https servers may show any certificate; the result says so"},
 	{"--settle", NULL, &run.o.settle, 1, 600,
 		"seconds without anything new, nor anything under way in the servers, after which "
 		"whoever lacks something lacks it for good"},
@@ -62,11 +66,16 @@ static const struct option common[] = {
 
 /* ---- help ---- */
 
+static bool is_flag(const struct option *row)
+{
+	return row->number && row->least == row->most;
+}
+
 static void rows_help(const struct option *row)
 {
 	for (; row && row->name; row++) {
 		printf("  %-16s%s", row->name, row->help);
-		if (row->number && *row->number >= 0)
+		if (row->number && *row->number >= 0 && !is_flag(row))
 			printf(" (%lld)", (long long)*row->number);
 		else if (row->text && *row->text)
 			printf(" (%s)", *row->text);
@@ -85,7 +94,7 @@ static void help(void)
 			(long long)scenarios[i]->rate);
 	printf("  %-16s%s\n\n", MIX, MIX_HELP);
 	printf("  %-16s%s\n", "--url",
-		"http://host[:port] of a portald; more than one: clients spread");
+		"http[s]://host[:port] of a deployment; more than one: clients spread");
 	rows_help(common);
 	rows_help(watch_options);
 	for (size_t i = 0; i < SCENARIOS; i++)
@@ -193,7 +202,9 @@ static const struct option *option_find(const char *name)
 
 static void option_set(const struct option *row, const char *value)
 {
-	if (row->text)
+	if (is_flag(row))
+		*row->number = row->most;
+	else if (row->text)
 		*row->text = value;
 	else if (!str_to_i64(str_of(value), row->number) || *row->number < row->least ||
 		 *row->number > row->most)
@@ -212,16 +223,17 @@ void options_read(int argc, char **argv)
 	s = scenario_find(str_of(argv[1]));
 	if (!s && strcmp(argv[1], MIX) != 0)
 		run_fail("%s is no scenario; --help lists them", argv[1]);
-	for (int i = 2; i < argc; i += 2) {
+	for (int i = 2; i < argc; i++) {
 		bool is_url = strcmp(argv[i], "--url") == 0;
 		const struct option *row = is_url ? NULL : option_find(argv[i]);
+		const char *value = row && is_flag(row) ? "" : argv[++i];
 
-		if (i + 1 == argc)
-			run_fail("%s wants a value", argv[i]);
+		if (!value)
+			run_fail("%s wants a value", argv[i - 1]);
 		if (!is_url)
-			option_set(row, argv[i + 1]);
+			option_set(row, value);
 		else if (run.o.url_count < RUN_URLS_MAX)
-			run.o.urls[run.o.url_count++] = argv[i + 1];
+			run.o.urls[run.o.url_count++] = value;
 		else
 			run_fail("at most %d servers", RUN_URLS_MAX);
 	}

@@ -84,12 +84,8 @@ static bool verify_begin(struct login *l, struct str fetched)
 
 static bool session_take(struct person *p, const struct web_answer *a)
 {
-	struct str cookie = web_header(a, "set-cookie");
+	struct str cookie = web_cookie(a, "psession"); /* proxies set some of their own */
 
-	if (!str_starts(cookie, STR("psession=")))
-		return false;
-	cookie = str_from(cookie, 9);
-	cookie = str_cut(&cookie, ';');
 	if (cookie.n != sizeof(p->token) - 1)
 		return false;
 	memcpy(p->token, cookie.p, cookie.n);

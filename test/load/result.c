@@ -97,6 +97,7 @@ void result_write(void)
 	errors_write(&j);
 	watch_write_all(&j);
 	own_cost_write(&j);
+	servers_write(&j);
 	json_key(&j, "seconds");
 	json_arr(&j);
 	json_raw(&j, buf_view(&seconds));

@@ -1,6 +1,7 @@
 /* A load run: what the operator asked for, who takes part, and the course of it.
  *
- *   people signed in -> prepare -> run_ready -> begin -> (seconds) -> end -> run_settled -> result
+ *   servers reached -> people signed in -> prepare -> run_ready -> begin -> (seconds) -> end ->
+ * run_settled -> result
  *   -> release -> run_released -> the loop runs empty
  *
  * A run is one scenario or, with `mix`, several at once: each is prepared, begun and ended like the
@@ -23,9 +24,9 @@
 struct options { /* those of all scenarios */
 	const char *urls[RUN_URLS_MAX];
 	size_t url_count;
-	const char *bot_key, *platform, *host, *weights, *history, *json, *html;
+	const char *bot_key, *platform, *host, *weights, *history, *json, *html, *ca;
 	int64_t clients, rate; /* < 0: not given */
-	int64_t seconds, settle, connect_rate, retry_ms, ack_ms, sign_ins;
+	int64_t seconds, settle, connect_rate, retry_ms, ack_ms, sign_ins, insecure;
 };
 
 /* A row of an option table; a table ends with one without a name. */
@@ -33,7 +34,7 @@ struct option {
 	const char *name;
 	const char **text; /* or */
 	int64_t *number;
-	int64_t least, most;
+	int64_t least, most; /* the same: a flag, which sets it and takes no value */
 	const char *help;
 };
 
@@ -103,6 +104,11 @@ void run_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* a 
 void options_read(int argc, char **argv);
 /* Members of the open object: what was asked for. Secrets are left out. */
 void options_write(struct json_out *j);
+
+/* reach.c: makes the origins, and asks each whether it is there, which must be so; then `done`. */
+void servers_reach(void (*done)(void));
+/* A member of the open object: how https servers are known to be who they say; none without any. */
+void servers_write(struct json_out *j);
 
 /* people.c: signs in all who take part and do not stay strangers, then calls `done`. */
 void people_make(void);

@@ -38,6 +38,16 @@ async function finished(child) {
   return { code: code ?? signal, out: Buffer.concat(out).toString() };
 }
 
+// What portal-load says when it will not begin with these arguments.
+export async function refusedLoad(args) {
+  const child = spawn(program('portal-load'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (d) => (said += d));
+  const { code } = await finished(child);
+  assert.equal(code, 2, said);
+  return said;
+}
+
 // portal-load with these arguments alone; its output.
 export async function runLoad(args) {
   const { code, out } = await finished(spawn(program('portal-load'), args, { stdio: ['ignore', 'pipe', 'inherit'] }));
@@ -45,9 +55,9 @@ export async function runLoad(args) {
   return out;
 }
 
-export function startLoad(scenario, { portals, bot, host }, args) {
+export function startLoad(scenario, { portals, bot, host, trust = [] }, args) {
   const child = spawn(program('portal-load'), [
-    scenario, ...portals.flatMap((p) => ['--url', p.url]), '--bot-key', bot, '--host', host, '--sign-ins', '16', ...args.map(String),
+    scenario, ...portals.flatMap((p) => ['--url', p.url]), ...trust, '--bot-key', bot, '--host', host, '--sign-ins', '16', ...args.map(String),
   ], { stdio: ['ignore', 'pipe', 'pipe'] });
   process.once('exit', () => child.kill('SIGKILL')); // of a test that failed meanwhile
   const end = finished(child);

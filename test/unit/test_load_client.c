@@ -156,10 +156,16 @@ static void origins(void **state)
 		const char *url, *host;
 	} cases[] = {{"http://127.0.0.1:8080", "127.0.0.1:8080"},
 		{"http://127.0.0.1:1/", "127.0.0.1:1"}, {"http://[::1]:80", "[::1]:80"},
-		{"https://127.0.0.1", NULL}, {"http://", NULL}, {"127.0.0.1:1", NULL}};
-	char why[200];
+		{"http://[::1]", "[::1]"}, {"http://127.0.0.1", "127.0.0.1"},
+		{"https://127.0.0.1", "127.0.0.1"}, {"https://[::1]:8443/", "[::1]:8443"},
+		{"http://", NULL}, {"https://:443", NULL}, {"127.0.0.1:1", NULL},
+		{"http://127.0.0.1:1/v1", NULL}, {"http://127.0.0.1:x", NULL},
+		{"http://127.0.0.1:", NULL}, {"http://[::1", NULL}, {"http://[::1]8", NULL},
+		{"ftp://127.0.0.1", NULL}};
+	char why[CLIENT_WHY];
 
 	(void)state;
+	assert_true(client_trust(NULL, true, why)); /* a system without authorities will do */
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct origin *o = origin_new(cases[i].url, why);
 
@@ -167,6 +173,7 @@ static void origins(void **state)
 		if (!o)
 			continue;
 		assert_string_equal(o->host, cases[i].host);
+		assert_int_equal(origin_is_tls(o), str_starts(str_of(cases[i].url), STR("https")));
 		origin_free(o);
 	}
 }
