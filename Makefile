@@ -82,10 +82,10 @@ FUZZ_PROGRAMS := $(patsubst test/fuzz/%.c,$(B)/%,$(sort $(wildcard test/fuzz/fuz
 CONFORMANCE_PROGRAMS := $(patsubst test/conformance/%.c,$(B)/conformance/%,\
 	$(sort $(wildcard test/conformance/*.c)))
 PEER_PROGRAMS := $(patsubst test/server/%.c,$(B)/server/%,$(sort $(wildcard test/server/*.c)))
-# Two programs of one folder: what proves a history (check*.c), and what makes one. The clients are an
-# archive of their own, for benchmarks.
+# Two programs of one folder: what proves a history (check*.c), and what makes one. The clients and their
+# histogram are an archive of their own, for benchmarks.
 CLIENT := $(B)/libclient.a
-CLIENT_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/client*.c)))
+CLIENT_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/client*.c test/load/hist.c)))
 CHECK_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/check*.c)))
 LOAD_OBJECTS := $(filter-out $(CLIENT_OBJECTS) $(CHECK_OBJECTS),\
 	$(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard test/load/*.c))))
@@ -98,7 +98,7 @@ DEPS_BUILD := build/stamp/build
 GENERATED := build/gen/version.h build/gen/schema.h build/gen/web.h
 
 .PHONY: build programs install-programs image-root image-test units fuzzers conformance peers loaders benchers bots deps \
-	run test unit server-test soak browser-test fuzz lint format docs docs-check bench bench-growth bench-quick install \
+	run test unit server-test soak browser-test fuzz lint format docs docs-check bench bench-growth bench-overload bench-quick install \
 	clean help FORCE
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -129,7 +129,7 @@ $(UNIT_PROGRAMS): $(B)/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELPER_OBJECTS) $(L
 
 # What the tests of the load programs are about.
 $(B)/unit/test_load_check $(B)/unit/test_load_meet: $(patsubst %,$(B)/obj/test/load/check_%.o,prove lines meet)
-$(B)/unit/test_load_client: $(B)/obj/test/load/hist.o $(CLIENT)
+$(B)/unit/test_load_client: $(CLIENT)
 # All statements, not only those of functions that are called.
 $(B)/unit/test_statements: private LDFLAGS += $(filter $(B)/obj/src/store/%,$(LIBRARY_OBJECTS))
 
@@ -322,14 +322,17 @@ docs-check: $(DEPS_BUILD)
 	$(SUB) VARIANT=release programs
 	test/dev/docs.sh check build/release
 
-bench: build/stamp/bench ## measure against fastify and socket.io (medians of 3, pinned to cores); minutes
+bench: build/stamp/bench ## the whole table against fastify and socket.io (medians of 3, pinned to cores); 15 minutes
 	$(SUB) VARIANT=release programs loaders benchers simulator
 	env B=build/release test/dev/with-stores.sh node test/bench/growth.mjs --write
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --write
 bench-growth: build/stamp/bench ## how cost grows with members, sockets, people and rows (docs/growth.md)
 	$(SUB) VARIANT=release programs benchers
 	exec env B=build/release test/dev/with-stores.sh node test/bench/growth.mjs --write
-bench-quick: build/stamp/bench ## the same in one short round
+bench-overload: build/stamp/bench ## five times the capacity for two minutes (docs/overload.md); fails when a limit is broken
+	$(SUB) VARIANT=release programs benchers
+	exec env B=build/release test/dev/with-stores.sh node test/bench/overload.mjs --write
+bench-quick: build/stamp/bench ## the same in one short round, without growth; two minutes
 	$(SUB) VARIANT=release programs loaders benchers simulator
 	exec env B=build/release test/dev/with-stores.sh node test/bench/bench.mjs --quick
 
@@ -359,4 +362,4 @@ clean: ## remove what was built (not .portal/, not the unpacked libraries)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | \
-		awk -F'\t' '{ printf "%-20s %s\n", $$1, $$2 }'
+		awk -F'\t' '{ printf "%-21s %s\n", $$1, $$2 }'

@@ -175,7 +175,7 @@ export function writeReport(results) {
     '64 connections), Redis and PostgreSQL (Unix sockets, no fsync) share core 1. "CPU us" is the user and system time of ' +
     'the server\'s process for one request (for one sign-in in the last table of rates), and the figure to trust: many rates end where core 1 is full. ' +
     'Absolute figures move from machine to machine; ratios within one run are what counts.',
-    'How cost grows with members, sockets, people who search and rows: [growth.md](growth.md).',
+    'How cost grows with members, sockets, people who search and rows: [growth.md](growth.md). What five times the capacity does: [overload.md](overload.md).',
     `Machine: ${m.cores} cores of ${m.cpu}, ${m.memory_gib} GiB, ${m.system}, Linux ${m.kernel}. Versions: ${versions}.`,
     'The peer (`test/bench/peer.mjs`) is fastify with ioredis (auto-pipelining) and pg (named statements, 16 connections), one process, on the same ' +
     'tables. The floor (`test/bench/floor.c`) is bare epoll and looks at nothing. nginx returns a fixed text. webdis puts HTTP before Redis and does nothing else: `GET` reads one key, `script` runs the peer\'s script for session and rate limit. ' +

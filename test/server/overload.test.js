@@ -36,7 +36,7 @@ const memory = () => Number(readFileSync(`/proc/${portal.child.pid}/status`, 'la
 
 test('far too many requests: what is not served in time is refused, and all is well afterwards', async (t) => {
   // What it does when asked by a few: its peak.
-  const few = await startLoad('me', target, ['--clients', 64, '--seconds', Math.min(SECONDS / 2.5, 10)]).ended();
+  const few = await startLoad('me', target, ['--clients', 64, '--seconds', Math.min(Math.round(SECONDS / 2.5), 10)]).ended();
   const before_ = memory();
   const load = startLoad('me', target, ['--clients', CLIENTS, '--seconds', SECONDS, '--settle', 30]);
   await load.flowing;
