@@ -46,6 +46,7 @@ struct task {
 	struct fault seen;  /* what the running step caught */
 	struct list line;   /* of those that wait to get inside */
 	struct op place;    /* what one in line waits for */
+	enum task_line in_line;
 	bool running, ended, expired, orphan, wrote, timed, inside;
 #ifdef PORTAL_FAULTS
 	enum task_fault_kind inject;
@@ -62,11 +63,18 @@ static struct list lines[TASK_LINES] = {
 	{&lines[0], &lines[0]}, {&lines[1], &lines[1]}}; /* of those that wait to get inside */
 static const int64_t line_ms[TASK_LINES] = {400, 5000};
 #define SOCKETS_EVERY 4
-#define INSIDE_MS     200 /* how long one that is inside may take */
-#define PACE_MS       100 /* how often the pace at which they end is looked at */
+#define INSIDE_MS     200  /* how long one that is inside may take */
+#define PACE_MS       100  /* how often the pace at which they end is looked at */
+#define PACE_OVER_MS  1000 /* over which it is taken: stores answer in bursts */
+#define AWAY_MOST     3000 /* refused at once in each PACE_MS: a third of a core */
 static struct task_stats stats = {.inside_most = TASKS_INSIDE};
-static int64_t pace_since; /* clock_ms */
-static uint64_t pace_done; /* that were inside and have ended since */
+static uint64_t waiting[TASK_LINES];
+static struct {
+	int64_t since; /* clock_ms */
+	uint64_t done; /* that were inside and have ended since */
+	uint64_t away; /* refused at once since */
+	double inside; /* how many may be inside at the pace of late */
+} pace;
 #ifdef PORTAL_FAULTS
 static struct {
 	char name[32]; /* "": nothing */
@@ -115,18 +123,17 @@ static void ops_detach(struct task *t)
 }
 
 /* By Little's law: with n inside and x a second ending, each is in for n / x seconds. */
-static void pace_count(void)
+static void pace_look(void)
 {
-	int64_t ms = clock_ms() - pace_since;
-	uint64_t most;
+	int64_t ms = clock_ms() - pace.since;
+	double part = ms < PACE_OVER_MS ? (double)ms / PACE_OVER_MS : 1;
 
-	pace_done++;
 	if (ms < PACE_MS)
 		return;
-	most = pace_done * INSIDE_MS / (uint64_t)ms;
-	stats.inside_most = most > TASKS_INSIDE ? most : TASKS_INSIDE;
-	pace_since = clock_ms();
-	pace_done = 0;
+	pace.inside += part * ((double)pace.done * INSIDE_MS / (double)ms - pace.inside);
+	stats.inside_most = pace.inside > TASKS_INSIDE ? (uint64_t)pace.inside : TASKS_INSIDE;
+	pace.since = clock_ms();
+	pace.done = pace.away = 0;
 }
 
 /* Whose turn it is; NULL: nobody waits. */
@@ -139,6 +146,20 @@ static struct list *line_next(void)
 	return list_pop(sockets_turn && !list_empty(sockets) ? sockets : requests);
 }
 
+static void line_enter(struct task *t, enum task_line line)
+{
+	t->in_line = line;
+	waiting[line]++;
+	stats.in_line++;
+	list_add_tail(&lines[line], &t->line);
+}
+
+static void line_left(const struct task *t)
+{
+	waiting[t->in_line]--;
+	stats.in_line--;
+}
+
 static void line_move(void)
 {
 	struct list *n;
@@ -146,7 +167,7 @@ static void line_move(void)
 	while (stats.inside < stats.inside_most && (n = line_next()) != NULL) {
 		struct task *t = LIST_ITEM(n, struct task, line);
 
-		stats.in_line--;
+		line_left(t);
 		if (t->expired) /* and ends in this turn */
 			continue;
 		stats.inside++;
@@ -161,14 +182,29 @@ static void line_leave(struct task *t)
 {
 	if (!list_empty(&t->line)) {
 		list_remove(&t->line);
-		stats.in_line--;
+		line_left(t);
 	}
 	if (t->inside) {
 		t->inside = false;
 		stats.inside--;
-		pace_count();
+		pace.done++;
+		pace_look();
 		line_move();
 	}
+}
+
+/* More wait already than will get in. So that telling is not all that is done, those who are told
+ * at once are counted: beyond AWAY_MOST they wait for it in the line. */
+static bool line_is_hopeless(enum task_line line)
+{
+	uint64_t most = stats.inside_most * (uint64_t)line_ms[line] / INSIDE_MS;
+
+	if (stats.in_line >= TASKS_IN_LINE)
+		return true;
+	if (line != TASK_LINE_REQUESTS || waiting[line] < TASKS_WAITING || waiting[line] < most)
+		return false;
+	pace_look();
+	return ++pace.away <= AWAY_MOST;
 }
 
 void task_admit(struct task *t, enum task_line line, task_fn *next)
@@ -180,7 +216,7 @@ void task_admit(struct task *t, enum task_line line, task_fn *next)
 		next(t);
 		return;
 	}
-	if (t->timed && stats.in_line >= TASKS_IN_LINE) {
+	if (t->timed && line_is_hopeless(line)) {
 		stats.refused++;
 		task_fail(t, ERR_UNAVAILABLE);
 		return;
@@ -188,8 +224,7 @@ void task_admit(struct task *t, enum task_line line, task_fn *next)
 	if (t->timed)
 		timer_set(&t->deadline, line_ms[line]);
 	op_begin(t, &t->place, OP_READ, next);
-	list_add_tail(&lines[line], &t->line);
-	stats.in_line++;
+	line_enter(t, line);
 }
 
 void task_end(struct task *t)

@@ -94,21 +94,24 @@ void task_end(struct task *t);
 void task_orphan(struct task *t); /* the client left */
 
 /* ---- admission: no more is begun than the stores do in good time ----
- * As many tasks are inside at once as have lately ended in 200 ms (at least TASKS_INSIDE): then one
- * that gets in takes no longer than that. The others wait in one of two lines, first come first
- * served, before they have asked a store for anything: so the stores' queues stay short whatever
- * comes, what was begun is finished in time, and what cannot be is refused early. New sockets wait
- * longer and get inside when no request waits, but every fourth time in any case: when all come
- * back at once, each that is let in can do what it came for. */
+ * As many tasks are inside at once as end in 200 ms at the pace of the last second (at least
+ * TASKS_INSIDE): then one that gets in takes no longer than that. The others wait in one of two
+ * lines, first come first served, before they have asked a store for anything: so the stores'
+ * queues stay short whatever comes, what was begun is finished in time, and what cannot be is
+ * refused early: after 400 ms, and at once when more wait than will get in by then (and at least
+ * TASKS_WAITING do; up to 30,000 a second are refused so: to tell more would be all that is done).
+ * New sockets wait longer and get inside when no request waits, but every fourth time in any case:
+ * when all come back at once, each that is let in can do what it came for. */
 #define TASKS_INSIDE  256
-#define TASKS_IN_LINE 20000
+#define TASKS_WAITING 4000
+#define TASKS_IN_LINE 20000 /* of both lines together */
 enum task_line {
 	TASK_LINE_REQUESTS, /* a client waits for 400 ms, less than a store may take to answer */
 	TASK_LINE_SOCKETS,  /* 5 s */
 	TASK_LINES
 };
-/* `next` runs once it is inside, where it stays to its end. ERR_UNAVAILABLE when it waited too long
- * or there are too many before it; never for a task without a deadline. */
+/* `next` runs once it is inside, where it stays to its end. ERR_UNAVAILABLE when it waited too
+ * long, or there are too many before it; never for a task without a deadline. */
 void task_admit(struct task *t, enum task_line line, task_fn *next);
 
 /* ---- for io/redis, io/pg and whoever else has operations ---- */

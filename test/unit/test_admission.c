@@ -213,19 +213,49 @@ static void a_newcomer_waits_for_five_seconds(void **state)
 		failures, TASKS_INSIDE + 1); /* those inside have passed their deadline, too */
 }
 
-static void a_full_line_refuses_at_once(void **state)
+static void ask_many(const char *name, int n)
+{
+	for (int i = 0; i < n; i++)
+		request(name);
+	turns();
+}
+
+static void a_long_line_refuses_at_once(void **state)
 {
 	(void)state;
 	fill();
-	for (int i = 0; i < TASKS_IN_LINE; i++)
-		request("waiting");
-	turns();
+	ask_many("waiting", TASKS_WAITING);
 	assert_int_equal(failures, 0);
-	request("one too many");
+	ask_many("too many", 10);
+	assert_int_equal(failures, 10);
+	newcomer("s");
 	turns();
-	assert_int_equal(failures, 1);
+	assert_int_equal(task_stats().in_line, TASKS_WAITING + 1);
+	op_end(&held[0], OK);
+	turns(); /* one of those that wait gets in */
+	ask_many("in place", 1);
+	assert_int_equal(failures, 10);
 	let_go();
-	assert_int_equal(ran, TASKS_IN_LINE);
+	assert_int_equal(ran, TASKS_WAITING + 2);
+}
+
+/* Or telling would be all that is done. */
+static void a_flood_waits_to_be_told(void **state)
+{
+	int told;
+
+	(void)state;
+	fill();
+	ask_many("waiting", TASKS_WAITING);
+	ask_many("too many", 10000);
+	told = failures;
+	assert_in_range(told, 1000, 9000);
+	clock_advance(200);
+	ask_many("later", 10);
+	assert_int_equal(failures - told, 10);
+	ask_many("far too many", TASKS_IN_LINE);
+	assert_int_equal(task_stats().in_line, TASKS_IN_LINE);
+	let_go();
 }
 
 static void who_leaves_the_line_lets_nobody_in(void **state)
@@ -266,7 +296,8 @@ int main(void)
 		T(sockets_get_in_every_fourth_time),
 		T(who_waits_too_long_is_refused),
 		T(a_newcomer_waits_for_five_seconds),
-		T(a_full_line_refuses_at_once),
+		T(a_long_line_refuses_at_once),
+		T(a_flood_waits_to_be_told),
 		T(who_leaves_the_line_lets_nobody_in),
 		T(more_get_in_when_they_are_quick),
 	};
