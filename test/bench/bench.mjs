@@ -1,12 +1,12 @@
 // Measures portald against the floor (bare epoll), nginx, webdis, a fastify server of the same endpoints
 // and socket.io: the servers on core 0, load and stores on core 1, rounds interleaved, medians.
 //
-//   node bench.mjs [--rounds 3] [--seconds 10] [--codes 20000] [--connections 5000]
+//   node bench.mjs [--rounds 3] [--seconds 3] [--codes 20000] [--connections 5000]
 //                  [--sockets 5000,20000]
 //                  [--only livez,session,me,verify,signin,memory,
 //                  enqueue,atonce,pairs,fairness,send100,send1000,send1,pace,connect,sockets] [--quick] [--write]
 //
-// --quick: one round of 1 s, with fewer people: under two minutes. --sockets: fewer where the limit of descriptors is lower. --write: docs/benchmarks.md too. Figures go to build/bench/results.json.
+// With both defaults and growth.mjs before it, a quarter of an hour. --quick: one round of 1 s, with fewer people, yardsticks not warmed: under two minutes. --sockets: fewer where the limit of descriptors is lower. --write: docs/benchmarks.md too. Figures go to build/bench/results.json.
 // Needs DATABASE_URL and REDIS_URL of stores on this machine that may be written to, PORTALD and
 // PORTALCTL (test/dev/with-stores.sh sets all four), build/release/bench/* (make benchers) and wrk. nginx and webdis take part
 // when they are installed, or named by NGINX and WEBDIS.
@@ -34,7 +34,7 @@ const { values: flags } = parseArgs({
   },
 });
 const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 3));
-const seconds = Number(flags.seconds ?? (flags.quick ? 1 : 10));
+const seconds = Number(flags.seconds ?? (flags.quick ? 1 : 3));
 const codes = Number(flags.codes ?? (flags.quick ? 2000 : 20000));
 const connections = Number(flags.connections ?? (flags.quick ? 2000 : 5000));
 const only = flags.only?.split(',');
@@ -51,6 +51,13 @@ const settle = flags.quick ? 300 : 1500;
 const descriptors = Number(execFileSync('bash', ['-c', 'ulimit -Hn'], { encoding: 'utf8' })) || Infinity;
 const idle = [...new Set((flags.sockets ?? (flags.quick ? '1000' : '5000,20000')).split(',')
   .map((n) => Math.min(Number(n), descriptors - SPARE)))];
+
+// How long the part took that ends here.
+let partBegan = performance.now();
+function partOver(what) {
+  console.log(`  (${((performance.now() - partBegan) / 1000).toFixed(1)} s) ${what}`);
+  partBegan = performance.now();
+}
 
 async function scenarios(sides, yardsticks) {
   const list = [];
@@ -105,9 +112,10 @@ async function runAll(list, sides, stores) {
     const load = { seconds: warm ? 1 : seconds, ...(await entry.load(warm)) };
     return measure(entry.server, stores, load, s.perOperation);
   };
-  for (const s of list) for (const entry of s.servers.filter((e) => e.load)) await once_(s, entry, true);
+  for (const s of list) for (const entry of s.servers.filter((e) => e.load && (e.side || !flags.quick))) await once_(s, entry, true);
   // Plans that were made while tables were empty are made again, as they are in a database that has run for a while.
   for (const side of sides) await side.stores.db.query('VACUUM ANALYZE');
+  partOver('all is warm');
   for (let round = 1; round <= rounds; round++) {
     for (const s of list) {
       for (const entry of s.servers) {
@@ -118,6 +126,7 @@ async function runAll(list, sides, stores) {
           (r.errors ? `, ${r.errors} ERRORS` : ''));
       }
     }
+    partOver(`round ${round}`);
   }
   return list.map((s) => ({
     scenario: s.scenario,
@@ -195,6 +204,7 @@ async function makeSpeakers(peer, portal) {
 
 async function bench() {
   const step = wanted('pairs') && await pairingStep(); // while Redis is empty
+  partOver('the pairing step');
   const peer = await makePeer();
   sides.push(peer);
   const portal = await makePortal();
@@ -210,6 +220,7 @@ async function bench() {
   }
   if (portal && wanted('me')) portal.logging = await portal.start(true);
 
+  partOver('servers, people and their sessions');
   const speakers = SOCKET_SCENARIOS.some(wanted) ? await makeSpeakers(peer, portal) : [];
 
   const results = {
@@ -218,18 +229,21 @@ async function bench() {
     scenarios: await runAll([
       ...await scenarios(sides, yardsticks), ...matchScenarios(sides, stores, AT_ONCE).filter((s) => wanted(s.scenario)), ...socketScenarios(speakers, stores),
     ], sides, stores),
-    matcher: { step, fairness: wanted('fairness') && await fairness(flags.write) },
+    matcher: { step, fairness: wanted('fairness') && await fairness(flags.quick ? 20000 : 100000, flags.write) },
     memory: [],
     idle: [],
   };
+  partOver('fairness');
   for (const server of [...Object.values(yardsticks), ...sides.flatMap((s) => [s.server, s.logging]), ...speakers.map((s) => s.own)])
     await server?.stop();
   if (wanted('memory')) {
     for (const startServer of [startFloor, programOf('nginx') && startNginx, ...sides.map((s) => () => s.start())].filter(Boolean))
       results.memory.push(await idleMemory(startServer));
+    partOver('idle connections');
   }
   if (wanted('sockets')) {
     for (const { start, side } of speakers) results.idle.push(await idleSockets(start, side, { counts: idle, settle }));
+    partOver('idle sockets');
   }
   return results;
 }

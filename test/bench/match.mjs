@@ -8,7 +8,6 @@ import { LOAD, PAIRS, SIM, ROOT } from './servers.mjs';
 
 const run = promisify(execFile);
 const SECONDS = 120; // more than each person once takes
-const PEOPLE = 100000; // of the simulation
 const PLOT = path.join(ROOT, 'docs/matcher-waiting.svg');
 
 async function json(command, ...args) {
@@ -39,14 +38,14 @@ async function atOnce(side, stores, { people, seconds }) {
 
 export const matchScenarios = (sides, stores, settings) => [{
   scenario: 'enqueue', title: 'POST /v1/portal/match/enqueue', runs: {},
-  servers: sides.map((side) => ({ server: side.server, load: () => enqueueLoad(side) })),
+  servers: sides.map((side) => ({ server: side.server, side, load: () => enqueueLoad(side) })),
 }, {
   scenario: 'atonce', title: `Strangers: ${settings.people} people at once`, matcher: true, runs: {},
   servers: sides.map((side) => ({ server: side.server, run: () => atOnce(side, stores, settings) })),
 }];
 
 export const pairingStep = () => json(PAIRS);
-export const fairness = (write) => json(SIM, '--people', PEOPLE, ...(write ? ['--plot', PLOT] : []));
+export const fairness = (people, write) => json(SIM, '--people', people, ...(write ? ['--plot', PLOT] : []));
 
 // ---- telling ----
 
