@@ -123,20 +123,24 @@ async function chaos(over, samples) {
     }
     log.end();
   })();
+  sampled.catch(() => {}); // told below, unless the chaos fails first
   const end = performance.now() + (SECONDS - 5) * 1000; // they settle undisturbed
   let done = false;
   over.then(() => { done = true; });
-  for (;;) {
-    await Promise.race([over, sleep(CALM_MS, undefined, { ref: false })]);
-    if (done || performance.now() > end) break;
-    const name = names[n % names.length];
-    await fates[name]();
-    strokes[name]++;
-    n++;
-    for (const p of portals) await ready(p, `readyz after: ${name}`);
+  try {
+    for (;;) {
+      await Promise.race([over, sleep(CALM_MS, undefined, { ref: false })]);
+      if (done || performance.now() > end) break;
+      const name = names[n % names.length];
+      await fates[name]();
+      strokes[name]++;
+      n++;
+      for (const p of portals) await ready(p, `readyz after: ${name}`);
+    }
+    await over;
+  } finally {
+    sampling = false;
   }
-  await over;
-  sampling = false;
   await sampled;
   return strokes;
 }
