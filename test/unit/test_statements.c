@@ -222,7 +222,7 @@ static const struct sample {
 	{"sql_key_circle", "4"},
 	{"sql_match_closed", "ARRAY[7777, 7778, 507]"},
 	{"sql_match_ids", "20"},
-	{"sql_match_person", USER ", true"},
+	{"sql_match_person", USER},
 	{"sql_moderate", "'warn', 1, 3, 7777, 0, NULL, NULL, NULL, NULL, 60, 'so'"},
 	{"sql_moderate", "'kick', 1, 3, 10001, 0, 2, 102, 0, 'private', 60, 'so'"},
 	{"sql_moderate", "'ban', 1, 3, 10001, 0, 2, 102, 0, 'private', 60, 'so'"},
