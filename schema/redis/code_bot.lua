@@ -10,7 +10,7 @@ if live then
 end
 local now = redis.call('TIME')
 local expires = string.format('%.0f', now[1] * 1000000 + now[2] + ARGV[2] * 1000)
-local ms = math.floor(expires / 1000)
+local ms = expires:sub(1, -4)
 for i = 3, #ARGV, 2 do
   local key = 'portal:code:' .. ARGV[i]
   if redis.call('EXISTS', key) == 0 then

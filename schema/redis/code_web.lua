@@ -15,11 +15,13 @@
 -- Answer: {1, expiry, the code that is to be pushed or nil}; {-1, milliseconds until a slot is free}; {-2}: all the names are taken
 local now = redis.call('TIME')
 local us = now[1] * 1000000 + now[2]
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', us)
+local at = string.format('%.0f', us) -- numbers are dear to hand over, and lose their end
+local function ms_of(text) return text:sub(1, -4) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', at)
 
 -- A code is pushed every 30 s, an identity's 3 times in 10 minutes, and only when a bot is there.
 local function due(code)
-  if redis.call('ZCOUNT', KEYS[5], us / 1000, '+inf') == 0 then
+  if redis.call('ZCOUNT', KEYS[5], ms_of(at), '+inf') == 0 then
     return false
   end
   local key = 'portal:code:' .. code
@@ -28,18 +30,17 @@ local function due(code)
   if last and us - last < 30000000 or redis.call('ZCARD', KEYS[4]) >= 3 then
     return false
   end
-  local at = string.format('%.0f', us)
   redis.call('ZADD', KEYS[4], at, at .. code)
-  redis.call('PEXPIRE', KEYS[4], 600000)
+  redis.call('PEXPIRE', KEYS[4], '600000')
   redis.call('HSET', key, 't', at)
   redis.call('HDEL', key, 'p')
   return code
 end
 
-local slots = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+local slots = redis.call('ZRANGE', KEYS[2], '0', '-1', 'WITHSCORES')
 if slots[1] and tonumber(slots[2]) <= us then
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', us)
-  slots = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', at)
+  slots = redis.call('ZRANGE', KEYS[2], '0', '-1', 'WITHSCORES')
 end
 for i = 1, #slots, 2 do
   if redis.call('HGET', 'portal:code:' .. slots[i], 'i') == ARGV[1] then
@@ -54,7 +55,7 @@ for i = 5, #ARGV, 2 do
   local key = 'portal:code:' .. ARGV[i]
   if redis.call('EXISTS', key) == 0 then
     local expires = string.format('%.0f', us + ARGV[3] * 1000)
-    local ms = math.floor(expires / 1000)
+    local ms = ms_of(expires)
     redis.call('HSET', key, 's', ARGV[i + 1], 'i', ARGV[1], 'a', ARGV[2], 'x', expires)
     redis.call('PEXPIREAT', key, ms)
     for set = 1, 2 do

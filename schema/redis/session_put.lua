@@ -12,20 +12,19 @@ if redis.call('EXISTS', KEYS[2]) == 1 or
   return 0
 end
 
-local listed, newest, last, created, expires = {}, '0', 0, nil, nil
+local listed, last, ends_last, created, expires = {}, 0, nil, nil, nil
 for hash, login, ends in ARGV[3]:gmatch('(%x+) (%d+) (%d+)') do
   listed[hash] = login
   if hash == ARGV[1] then
     created, expires = login, ends
   end
-  if tonumber(login) > tonumber(newest) then
-    newest = login
+  if tonumber(ends) > last then
+    last, ends_last = tonumber(ends), ends
   end
-  last = math.max(last, tonumber(ends))
 end
 redis.call('ZADD', KEYS[3], created, ARGV[1])
-local members = redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES')
-local alone = #members == 2
+local members = redis.call('ZRANGE', KEYS[3], '0', '-1')
+local alone = #members == 1
 
 -- Nobody else is there: what the list has is put in, all but those whose end the list has not seen.
 if alone then
@@ -39,17 +38,25 @@ end
 -- What is older than the newest of the list and not in it has ended, and its end got lost. What is
 -- newer is not the list's business; together they keep to the limit, the earliest login giving way.
 -- Nothing goes here for good: who is live in PostgreSQL is put back by the next look-up.
-local over = #members / 2 - tonumber(ARGV[5])
-local stale = {}
-for i = 1, #members, 2 do
-  if not listed[members[i]] and tonumber(members[i + 1]) <= tonumber(newest) then
-    stale[members[i]] = true
-    over = over - 1
+local over = #members - tonumber(ARGV[5])
+local stale, unlisted = {}, false
+for _, hash in ipairs(members) do
+  unlisted = unlisted or not listed[hash]
+end
+if unlisted then
+  local newest = 0
+  for _, login in pairs(listed) do
+    newest = math.max(newest, tonumber(login))
+  end
+  for _, hash in ipairs(members) do
+    if not listed[hash] and tonumber(redis.call('ZSCORE', KEYS[3], hash)) <= newest then
+      stale[hash] = true
+      over = over - 1
+    end
   end
 end
 local kept = 1
-for i = 1, #members, 2 do
-  local hash = members[i]
+for _, hash in ipairs(members) do
   if stale[hash] or over > 0 then
     redis.call('ZREM', KEYS[3], hash)
     redis.call('DEL', 'portal:session:' .. hash)
@@ -62,17 +69,21 @@ for i = 1, #members, 2 do
   end
 end
 
-local now = redis.call('TIME')
-local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
 if kept == 1 then
-  redis.call('HSET', KEYS[1], 'u', ARGV[2], 'c', ARGV[6] == '1' and now_ms or 0, 'a', created,
-    'e', expires)
+  local checked = '0'
+  if ARGV[6] == '1' then
+    local now = redis.call('TIME')
+    checked = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
+  end
+  redis.call('HSET', KEYS[1], 'u', ARGV[2], 'c', checked, 'a', created, 'e', expires)
   redis.call('PEXPIREAT', KEYS[1], expires)
 end
 if ARGV[6] ~= '1' then -- a sign-in: their platform may show them otherwise now (match_try.lua)
   redis.call('SET', 'portal:match:known:' .. ARGV[2], '-', 'XX', 'PX', 10000)
 end
-if alone or redis.call('PTTL', KEYS[3]) < last - now_ms then
-  redis.call('PEXPIREAT', KEYS[3], last)
+if alone then
+  redis.call('PEXPIREAT', KEYS[3], ends_last)
+else
+  redis.call('PEXPIREAT', KEYS[3], ends_last, 'GT')
 end
 return kept
