@@ -5,13 +5,15 @@
 ALTER TABLE sessions DROP CONSTRAINT sessions_user_id_fkey;
 
 -- Signs in those of whom nothing needs to be decided: known and active. Arrays: element i is what
--- sign_in() is asked for the i-th (names and pictures are for new people). Who has no row in the answer is to be signed in by sign_in(): new
--- and unknown people, the restricted, and all but the first of those who are one person. nr: the
--- number of whom a row is for, ascending; the other columns as sign_in() has them.
+-- sign_in() is asked for the i-th (names and pictures are for new people). Who has no row in the
+-- answer is to be signed in by sign_in(): new and unknown people, the restricted, and all but the
+-- first of those who are one person. nr: the number of whom a row is for, ascending; the other
+-- columns as sign_in() has them.
 --
 -- One transaction for all: an error is one for all. The rows of people are locked as they come, so
 -- two of these may want each other's: whoever waits that long gives up, and each is signed in alone.
--- The second query is another one, to see what was committed before the locks were had.
+-- The second query is another one, to see what was committed before the locks were had: the live
+-- sessions of each, newest login first, of which those beyond the limit end.
 CREATE FUNCTION sign_ins(
   in_platforms text[], in_platform_user_ids text[], in_usernames text[], in_avatars text[],
   in_webs boolean[], in_token_hashes bytea[], in_suffixes text[], in_ips text[], in_agents text[],
@@ -55,19 +57,26 @@ BEGIN
   SELECT array_agg(a.nr), array_agg(m.user_id), array_agg(m.created_at), array_agg(m.expires_at),
          (SELECT count(*) FROM moved)
     INTO numbers, people, begun, ends, moved_count FROM made m JOIN asked a ON a.user_id = m.user_id;
-  IF moved_count <> cardinality(numbers) THEN
+  IF moved_count <> coalesce(cardinality(numbers), 0) THEN
     RAISE serialization_failure; -- an identity was unlinked or deleted meanwhile
   END IF;
-  RETURN QUERY WITH mine AS MATERIALIZED (
-    SELECT p.*, l.*,
-           CASE WHEN l.alive > in_max_sessions THEN sessions_trim(p.user_id, in_max_sessions) ELSE '' END AS gone
-      FROM unnest(numbers, people, begun, ends) AS p (nr, user_id, created_at, expires_at),
-           LATERAL (SELECT count(*) AS alive, string_agg(encode(s.token_hash, 'hex')
-               || ' ' || (date_part('epoch', s.created_at) * 1000000)::bigint
-               || ' ' || (date_part('epoch', s.expires_at) * 1000)::bigint, ' ') AS live
-             FROM sessions s WHERE s.user_id = p.user_id AND s.ended_at IS NULL AND s.expires_at > now()) l)
-  SELECT m.nr, 'ok'::text, m.user_id, NULL::text, NULL::timestamptz, m.created_at, m.expires_at,
-      CASE WHEN m.gone = '' THEN m.live ELSE sessions_live(m.user_id, in_max_sessions) END, m.gone,
+  RETURN QUERY WITH held AS MATERIALIZED (
+    SELECT p.*, s.id, encode(s.token_hash, 'hex') AS hash,
+           ' ' || (date_part('epoch', s.created_at) * 1000000)::bigint
+             || ' ' || (date_part('epoch', s.expires_at) * 1000)::bigint AS times,
+           row_number() OVER (PARTITION BY p.nr ORDER BY s.created_at DESC, s.id DESC) AS place
+      FROM unnest(numbers, people, begun, ends) AS p (nr, user_id, created_at, expires_at)
+      JOIN sessions s ON s.user_id = p.user_id AND s.ended_at IS NULL AND s.expires_at > now()),
+  over AS (
+    UPDATE sessions s SET ended_at = clock_timestamp(), end_reason = 'evicted'
+      FROM held h WHERE h.place > in_max_sessions AND s.id = h.id
+    RETURNING h.nr, h.hash || ' ' || h.user_id AS gone),
+  mine AS (
+    SELECT h.nr, h.user_id, h.created_at, h.expires_at, max(h.place) > in_max_sessions AS evicts,
+           string_agg(h.hash || h.times, ' ') FILTER (WHERE h.place <= in_max_sessions) AS live
+      FROM held h GROUP BY h.nr, h.user_id, h.created_at, h.expires_at)
+  SELECT m.nr, 'ok'::text, m.user_id, NULL::text, NULL::timestamptz, m.created_at, m.expires_at, m.live,
+      CASE WHEN m.evicts THEN (SELECT string_agg(o.gone, ' ') FROM over o WHERE o.nr = m.nr) ELSE '' END,
       u.username, u.avatar_source, 'active'::text, u.permission_level,
       subscription_now(u.subscription_level, u.subscription_expires_at),
       u.subscription_expires_at, u.subscription_granted_by, u.last_activity_at,

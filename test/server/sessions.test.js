@@ -76,6 +76,74 @@ test('200 logins of one person at once leave five sessions', async () => {
   assert.equal((await live([person.token]))[0], false);
 });
 
+// People who are known, each with a code of an address of their own.
+async function withCodes(count) {
+  const list = [];
+  for (let i = 0; i < count; i++) {
+    const person = await portal.signIn();
+    const from = randomAddress();
+    await portal.post('/v1/authentication/request', { platform: 'discord', platform_user_id: person.platform_user_id }, { from });
+    list.push({ person, from, code: await portal.fetchCode('discord', person.platform_user_id) });
+  }
+  return list;
+}
+const verify = ({ code, from }) => portal.post('/v1/authentication/verify', { code }, { from });
+
+// Runs `sql` in a transaction that is open while `during` runs.
+async function holding(sql, values, during) {
+  const client = await portal.db.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query(sql, values);
+    await during();
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+}
+
+// As many as there are connections to PostgreSQL, at most: what is sent on one waits for what was sent before.
+test('several sign in at once: one whose row is held waits, the others do not', async () => {
+  const list = await withCodes(4);
+  let held, tokens;
+  await holding('SELECT FROM users WHERE id = $1 FOR UPDATE', [list[2].person.id], async () => {
+    const all = list.map(verify);
+    held = all[2];
+    const others = await Promise.all(all.filter((r) => r !== held));
+    assert.deepEqual([...new Set(others.map((r) => r.status))], [200]);
+    tokens = others.map(sessionOf);
+  });
+  assert.equal((await held).status, 200);
+  assert.deepEqual(new Set(await live([...tokens, sessionOf(await held)])), new Set([true]));
+});
+
+test('PostgreSQL is lost while many sign in: all get an answer, and who was told 200 has a session', async () => {
+  const list = await withCodes(12);
+  let all;
+  await holding('LOCK TABLE sessions IN EXCLUSIVE MODE', [], async () => {
+    all = list.map(verify);
+    await until(async () => (await portal.db.query(`SELECT FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'portald' AND wait_event_type = 'Lock'`)).rowCount > 0, 'a sign-in that waits');
+    await portal.db.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'portald'`);
+    // Not before the last has been sent: some may come when PostgreSQL is back.
+    await Promise.race(all);
+  });
+  const answers = await Promise.all(all);
+  assert.ok(answers.some((r) => r.status === 503));
+  for (const [i, first] of answers.entries()) {
+    let r = first;
+    if (r.status !== 200) {
+      assertError(r, 503, 'ERR_UNAVAILABLE');
+      await until(async () => (r = await verify(list[i])).status !== 503, 'PostgreSQL to be back');
+    }
+    assert.equal(r.status, 200, r.text);
+    assert.deepEqual(await live([list[i].person.token, sessionOf(r)]), [true, true]);
+    const { rows } = await portal.db.query('SELECT count(*)::int AS n FROM sessions WHERE user_id = $1', [list[i].person.id]);
+    assert.equal(rows[0].n, 2);
+  }
+});
+
 test('a Redis that comes back empty signs nobody out and lets nobody in', async () => {
   const person = await portal.signIn();
   const tokens = [person.token];
