@@ -34,6 +34,7 @@
 #define PROOF_AGAIN_MS  50 /* while io/redis is away */
 #define PROOF_NAME      "portal:proof:"
 #define PROOF_NAME_SIZE (sizeof(PROOF_NAME) - 1 + 36)
+#define NAMES_MOST      64 /* so that Redis is not kept for long */
 
 struct waiter {
 	struct op op;
@@ -73,6 +74,9 @@ static struct {
 	int64_t asked, heard; /* clock_ms */
 	struct map channels;  /* by hash of the name */
 	struct buf scratch;
+	struct buf names; /* of channels that go together in the next command, encoded */
+	int names_n;
+	bool leaving; /* … which leaves them */
 	char proof_name[PROOF_NAME_SIZE];
 	struct redis_sub_stats stats;
 	char why[128], logged[128];
@@ -196,6 +200,8 @@ static void sub_close(void)
 	redisFree(sub.c);
 	sub.c = NULL;
 	sub.dirty = sub.writable = sub.doomed = false;
+	sub.names.n = 0;
+	sub.names_n = 0;
 }
 
 static void sub_drop(const char *why)
@@ -219,12 +225,41 @@ static void sub_drop(const char *why)
 
 /* ---- sending ---- */
 
-static void send_command(int n, const struct str *parts)
+static void scratch_send(void)
 {
-	sub.scratch.n = 0;
-	redis_put_command(&sub.scratch, n, parts);
 	if (redisAppendFormattedCommand(sub.c, sub.scratch.p, sub.scratch.n) != REDIS_OK)
 		PANIC("out of memory");
+	sub.scratch.n = 0;
+}
+
+static void names_send(void)
+{
+	if (sub.names_n == 0)
+		return;
+	redis_put_head(&sub.scratch, sub.names_n + 1);
+	redis_put(&sub.scratch, sub.leaving ? STR("UNSUBSCRIBE") : STR("SUBSCRIBE"));
+	buf_str(&sub.scratch, buf_view(&sub.names));
+	scratch_send();
+	sub.names.n = 0;
+	sub.names_n = 0;
+}
+
+/* Confirmed one by one, in the order of the names, as if each had its own command. */
+static void name_send(struct str name, bool leaving)
+{
+	if (sub.names_n == NAMES_MOST || sub.leaving != leaving)
+		names_send();
+	sub.leaving = leaving;
+	redis_put(&sub.names, name);
+	sub.names_n++;
+	sub.dirty = true;
+}
+
+static void send_command(int n, const struct str *parts)
+{
+	names_send();
+	redis_put_command(&sub.scratch, n, parts);
+	scratch_send();
 	sub.dirty = true;
 }
 
@@ -235,6 +270,7 @@ static void sub_flush(void)
 	bool waited = sub.writable;
 	int done = 0;
 
+	names_send();
 	sub.dirty = false;
 	if (redisBufferWrite(sub.c, &done) != REDIS_OK) {
 		sub_drop(sub.c->errstr);
@@ -255,7 +291,7 @@ static void on_turn(struct turn_hook *h)
 static void channel_subscribe(struct channel *ch)
 {
 	ch->due++;
-	send_command(2, (struct str[]){STR("SUBSCRIBE"), channel_name(ch)});
+	name_send(channel_name(ch), false);
 }
 
 void redis_subscribe(struct str name)
@@ -279,7 +315,7 @@ void redis_unsubscribe(struct str name)
 		return;
 	waiters_end(ch, ERR_UNAVAILABLE);
 	if (sub.c)
-		send_command(2, (struct str[]){STR("UNSUBSCRIBE"), name});
+		name_send(name, true);
 	if (ch->due == 0)
 		channel_free(ch);
 }
@@ -506,8 +542,7 @@ static void renew(void)
 	for (size_t i = 0; map_next(&sub.channels, &i, &hash, &first);)
 		for (struct channel *ch = first; ch; ch = ch->next)
 			channel_subscribe(ch);
-	send_command(2,
-		(struct str[]){STR("SUBSCRIBE"), str_make(sub.proof_name, sizeof(sub.proof_name))});
+	name_send(str_make(sub.proof_name, sizeof(sub.proof_name)), false);
 }
 
 static void sub_connect(void)
@@ -578,6 +613,7 @@ void redis_sub_stop(void)
 	channels_lose(false);
 	turn_hook_remove(&sub.turn);
 	buf_free(&sub.scratch);
+	buf_free(&sub.names);
 	redis_url_free(&sub.url);
 }
 
