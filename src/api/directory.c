@@ -1,59 +1,22 @@
 /* The first page of the directory, as every socket gets it behind CONNECT: read once for all that
- * come while the one before is under way, and written once for all of them who manage none of it.
+ * come together, and written once for all of them who manage none of it.
  *
- *   directory_read -> waiting … reader: read_next (takes who waits) -> chats_browse -> read_done
- *     -> theirs, and again while somebody waits
+ *   directory_read -> page_ask (of all who ask) -> chats_browse -> page_read
  *
- * Who comes while it is read waits for the next: what they are told is no older than their asking.
- *
- * Lifetime: a waiter outlives its task; it is freed when it was served, or with the reader. To
- * change what stands in the page: page_write. */
+ * To change what stands in the page: page_write. */
 #include "api/chat_look.h"
 #include "api/socket.h"
 #include "api/writers.h"
+#include "io/batch.h"
 #include "store/chat.h"
-
-#include <stdlib.h>
 
 #define PAGE 50
 
-struct waiter {
-	struct op op;
-	struct list node;
+struct page_asked {
+	struct batch_item item;
 	struct person viewer;
 	struct str *out;
 };
-
-static struct {
-	struct list waiting, served;
-	struct task *reader;
-} directory = {.waiting = {&directory.waiting, &directory.waiting},
-	.served = {&directory.served, &directory.served}};
-
-static void waiter_end(struct waiter *w, enum err e)
-{
-	op_end(&w->op, e);
-	free(w);
-}
-
-static void waiters_fail(struct list *waiters, enum err e)
-{
-	struct list *n;
-
-	while ((n = list_pop(waiters)) != NULL)
-		waiter_end(LIST_ITEM(n, struct waiter, node), e);
-}
-
-static void read_begin(void);
-
-/* A task a page, because its arena ends with it. */
-static void read_over(struct task *t)
-{
-	directory.reader = NULL;
-	if (!list_empty(&directory.waiting))
-		read_begin();
-	task_end(t);
-}
 
 static bool manages(struct person viewer, const struct chat *c)
 {
@@ -82,71 +45,39 @@ static struct str page_write(struct buf *b, const struct chat_list *list, struct
 	return str_make(b->p + 1, b->n - 2);
 }
 
-static void read_done(struct task *t)
+static void page_read(struct task *t)
 {
 	static const struct person nobody = {0, LEVEL_NONE};
 	const struct chat_list *list = task_frame(t);
 	struct buf shared = {0}, own = {0};
 	struct str page = page_write(&shared, list, nobody);
-	struct list *n;
 
-	while ((n = list_pop(&directory.served)) != NULL) {
-		struct waiter *w = LIST_ITEM(n, struct waiter, node);
+	for (size_t i = 0; i < batch_count(t); i++) {
+		const struct page_asked *a = batch_at(t, i);
+		struct task *asker = batch_asker(t, i);
 
-		if (w->op.task)
-			*w->out = arena_str(task_arena(w->op.task),
-				manages_any(w->viewer, list) ? page_write(&own, list, w->viewer)
+		if (asker)
+			*a->out = arena_str(task_arena(asker),
+				manages_any(a->viewer, list) ? page_write(&own, list, a->viewer)
 							     : page);
-		waiter_end(w, OK);
 	}
 	buf_free(&shared);
 	buf_free(&own);
-	read_over(t);
+	batch_end(t);
 }
 
-static void read_next(struct task *t)
+static void page_ask(struct task *t)
 {
 	const struct chat_filter filter = {.limit = PAGE};
-	struct list *n;
 
-	while ((n = list_pop(&directory.waiting)) != NULL)
-		list_add_tail(&directory.served, n);
-	chats_browse(t, &filter, task_frame(t), read_done);
-}
-
-static void read_failed(struct task *t, const struct fault *f)
-{
-	waiters_fail(&directory.served, f->err);
-	read_over(t);
-}
-
-/* Before its time: the process stops. */
-static void read_ended(struct task *t)
-{
-	if (directory.reader != t)
-		return;
-	directory.reader = NULL;
-	waiters_fail(&directory.served, ERR_UNAVAILABLE);
-	waiters_fail(&directory.waiting, ERR_UNAVAILABLE);
-}
-
-static void read_begin(void)
-{
-	static const struct task_ops ops = {read_failed, read_ended};
-
-	directory.reader = task_new("directory", &ops, NULL, sizeof(struct chat_list), read_next);
+	chats_browse(t, &filter, task_frame_make(t, sizeof(struct chat_list)), page_read);
 }
 
 void directory_read(struct task *t, struct person viewer, struct str *out, task_fn *next)
 {
-	struct waiter *w = calloc(1, sizeof(*w));
+	static struct batch directory = BATCH(directory, "directory", page_ask);
+	struct page_asked *a = batch_join(t, &directory, sizeof(*a), OP_READ, next);
 
-	if (!w)
-		PANIC("out of memory");
-	w->viewer = viewer;
-	w->out = out;
-	op_begin(t, &w->op, OP_READ, next);
-	list_add_tail(&directory.waiting, &w->node);
-	if (!directory.reader)
-		read_begin();
+	a->viewer = viewer;
+	a->out = out;
 }

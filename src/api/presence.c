@@ -1,19 +1,21 @@
 /* What Redis is told of this process' sockets: who is connected, who is in which room; and the
  * lease that says that the process lives.
  *
- *   a socket comes or goes -> (its count is owed) -> flush: some at a time, until Redis has heard
+ *   a socket goes -> (its count is owed) -> flush: some at a time, until Redis has heard
+ *   a socket comes -> presence_seat: those that come together in one script
  *   status_due -> a second later chat:status
  *   tick -> process_renew -> a dead process? its people and rooms are swept, and sessions that it
  *     ended and told nobody of are told
  *
  * Owns: sockets by session, counts that Redis has not heard of, rooms whose status is due.
  * Lifetime: a count is worked out when it is sent, from who is there then; so it may be owed twice.
- * To tell something else of sockets: struct owed and owed_send. */
+ * To tell something else of sockets: struct owed and flush_begin. */
 #include "api/socket.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "io/batch.h"
 #include "store/key.h"
 #include "store/room.h"
 
@@ -22,7 +24,6 @@
 #define RENEW_MS  2000
 #define STATUS_MS 1000
 #define RETRY_MS  200
-#define BATCH     64
 
 struct peers { /* of one session */
 	struct list sockets;
@@ -82,7 +83,7 @@ static struct peers *peers_of(const char session[SESSION_ID_LEN])
 	return map_get(&self.sessions, session_key(session));
 }
 
-void presence_add(struct socket *s)
+static void presence_add(struct socket *s)
 {
 	struct peers *p = peers_of(s->session);
 
@@ -93,13 +94,6 @@ void presence_add(struct socket *s)
 	}
 	list_add_tail(&p->sockets, &s->of_session);
 	p->count++;
-}
-
-int64_t presence_sockets(const struct socket *s)
-{
-	const struct peers *p = peers_of(s->session);
-
-	return p ? p->count : 0;
 }
 
 int64_t presence_in_room(int64_t user_id, const char session[SESSION_ID_LEN], int64_t chat_id)
@@ -185,8 +179,8 @@ void presence_status_due(int64_t chat_id)
 /* ---- what is owed ---- */
 
 struct flush {
-	struct owed batch[BATCH];
-	struct room_left left[BATCH];
+	struct owed batch[BATCH_MOST];
+	struct room_left left[BATCH_MOST];
 	size_t n;
 };
 
@@ -211,24 +205,20 @@ static void flush_sent(struct task *t)
 	task_next(t, flush_begin);
 }
 
-static void owed_send(struct task *t, const struct owed *o, struct room_left *left)
+static struct socket_seat seat_of(const char session[SESSION_ID_LEN], int64_t user_id)
 {
-	struct str session = str_make(o->session, sizeof(o->session));
+	const struct peers *p = peers_of(session);
 
-	*left = (struct room_left){0};
-	if (o->chat_id == 0) {
-		const struct peers *p = peers_of(o->session);
-		const struct socket_seat seat = {.user_id = o->user_id,
-			.session = session,
-			.process = presence_process(),
-			.sockets = p ? p->count : 0};
+	return (struct socket_seat){.user_id = user_id,
+		.session = str_make(session, SESSION_ID_LEN),
+		.sockets = p ? p->count : 0};
+}
 
-		socket_count(t, &seat, NULL, flush_sent);
-		return;
-	}
+static void room_owed_send(struct task *t, const struct owed *o, struct room_left *left)
+{
 	const struct room_seat seat = {.chat_id = o->chat_id,
 		.user_id = o->user_id,
-		.session = session,
+		.session = str_make(o->session, sizeof(o->session)),
 		.process = presence_process(),
 		.sockets = presence_in_room(o->user_id, o->session, o->chat_id)};
 
@@ -238,16 +228,27 @@ static void owed_send(struct task *t, const struct owed *o, struct room_left *le
 static void flush_begin(struct task *t)
 {
 	struct flush *f = task_frame(t);
+	struct socket_seat seats[BATCH_MOST];
+	size_t n = 0;
 
-	f->n = self.owed_n < BATCH ? self.owed_n : BATCH;
+	f->n = self.owed_n < BATCH_MOST ? self.owed_n : BATCH_MOST;
 	if (f->n == 0) {
 		task_end(t);
 		return;
 	}
 	memcpy(f->batch, self.owed, f->n * sizeof(*self.owed));
+	memset(f->left, 0, sizeof(f->left));
 	task_catch(t);
-	for (size_t i = 0; i < f->n; i++)
-		owed_send(t, &f->batch[i], &f->left[i]);
+	for (size_t i = 0; i < f->n; i++) {
+		const struct owed *o = &f->batch[i];
+
+		if (o->chat_id == 0)
+			seats[n++] = seat_of(o->session, o->user_id);
+		else
+			room_owed_send(t, o, &f->left[i]);
+	}
+	if (n > 0)
+		sockets_count(t, presence_process(), seats, n, NULL, flush_sent);
 }
 
 static void flush_ended(struct task *t)
@@ -296,13 +297,59 @@ bool presence_settled(void)
 	return self.owed_n == 0;
 }
 
+/* ---- seats ---- */
+
+struct seat_asked {
+	struct batch_item item;
+	struct socket *socket; /* its task's */
+	int64_t checked;
+	struct seat_taken *out;
+};
+
+static void seats_taken(struct task *t)
+{
+	const struct seat_taken *taken = task_frame(t);
+
+	for (size_t i = 0; i < batch_count(t); i++)
+		if (batch_asker(t, i))
+			*((struct seat_asked *)batch_at(t, i))->out = taken[i];
+	batch_end(t);
+}
+
+static void seats_ask(struct task *t)
+{
+	struct seat_taken *taken = task_frame_make(t, BATCH_MOST * sizeof(*taken));
+	struct socket_seat seats[BATCH_MOST];
+
+	for (size_t i = 0; i < batch_count(t); i++) {
+		const struct seat_asked *a = batch_at(t, i);
+
+		presence_add(a->socket);
+		seats[i] = seat_of(a->socket->session, a->socket->caller.user_id);
+		seats[i].token_hash = a->socket->caller.token_hash;
+		seats[i].checked = a->checked;
+	}
+	sockets_count(t, presence_process(), seats, batch_count(t), taken, seats_taken);
+}
+
+void presence_seat(
+	struct task *t, struct socket *s, int64_t checked, struct seat_taken *out, task_fn *next)
+{
+	static struct batch seats = BATCH(seats, "seats", seats_ask);
+	struct seat_asked *a = batch_join(t, &seats, sizeof(*a), OP_WRITE, next);
+
+	a->socket = s;
+	a->checked = checked;
+	a->out = out;
+}
+
 /* ---- the lease ---- */
 
 struct renew {
 	bool *same;
 	struct lease lease;
 	struct room_ids rooms;
-	struct room_left left[BATCH];
+	struct room_left left[BATCH_MOST];
 	size_t at;
 };
 
@@ -320,7 +367,7 @@ static void swept(struct task *t)
 static void sweep_told(struct task *t)
 {
 	struct renew *f = task_frame(t);
-	size_t n = f->rooms.count - f->at < BATCH ? f->rooms.count - f->at : BATCH;
+	size_t n = f->rooms.count - f->at < BATCH_MOST ? f->rooms.count - f->at : BATCH_MOST;
 
 	for (size_t i = 0; i < n; i++) {
 		if (f->left[i].status_due)
@@ -340,7 +387,7 @@ static void sweep_rooms(struct task *t)
 		process_forget(t, f->lease.dead, swept);
 		return;
 	}
-	for (size_t i = 0; i < BATCH && f->at + i < f->rooms.count; i++) {
+	for (size_t i = 0; i < BATCH_MOST && f->at + i < f->rooms.count; i++) {
 		const struct room_seat seat = {
 			.chat_id = f->rooms.v[f->at + i], .process = f->lease.dead};
 

@@ -18,6 +18,7 @@
 #include "api/request.h"
 #include "hub/sio.h"
 #include "hub/room.h"
+#include "store/room.h"
 #include "store/session.h"
 
 #define SOCKET_CHECK_MS 60000 /* how often the session of a live socket is looked at */
@@ -77,9 +78,11 @@ void presence_stop(void); /* before the stores end */
 void presence_teardown(void);
 struct str presence_process(void); /* this process, as Redis knows it */
 bool presence_settled(void);       /* Redis has heard of everything */
-void presence_add(struct socket *s);
-void presence_remove(struct socket *s);           /* Redis is told */
-int64_t presence_sockets(const struct socket *s); /* of its session, in this process */
+/* An operation of t, whose the socket is: it counts from here on, and Redis is told how many the
+ * session has here, if that is still live. checked: as session_look says it. */
+void presence_seat(
+	struct task *t, struct socket *s, int64_t checked, struct seat_taken *out, task_fn *next);
+void presence_remove(struct socket *s); /* Redis is told */
 /* Those of them that are in the room, or whose join is at the room's script or behind it. */
 int64_t presence_in_room(int64_t user_id, const char session[SESSION_ID_LEN], int64_t chat_id);
 /* Redis is to hear again how many sockets of the session are in the room. */

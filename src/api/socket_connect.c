@@ -1,9 +1,11 @@
 /* CONNECT to the namespace "/": from a visitor to a live socket.
  *
- *   socket_connect -> credential -> admitted -> rate_known (the address' handshakes)
- *   -> gate_known (the session)
- *   -> live_open (its person's channel) -> seated (still live? not too many?) -> listed -> accepted
+ *   socket_connect -> credential -> admitted -> looked (the address' handshakes, the session)
+ *   (-> gate_known, of a session that is not plainly live)
+ *   -> live_open (its person's channel) -> seated (still live? not too many?) (-> direct_known)
+ *   -> browse -> listed -> accepted
  *
+ * Most of it is asked of the stores together with others that connect (io/batch.h).
  * The person's channel is subscribed before the session is looked at for the last time, so that an
  * end is either seen there or heard. A refusal that lasts is a CONNECT_ERROR; when a store is away
  * the transport is closed and the client comes back. Lifetime: struct socket is the task's until it
@@ -15,20 +17,16 @@
 #include "api/writers.h"
 #include "base/clock.h"
 #include "base/config.h"
-#include "base/log.h"
 #include "store/chat.h"
 #include "store/match.h"
-#include "store/room.h"
 
 #include <stdlib.h>
 
 struct connect {
 	char addr_key[ADDR_TEXT];
-	struct limit limit;
-	struct rate rate;
+	struct session_look look;
 	struct gate_ask ask;
 	struct gate_result pass;
-	struct socket_seat seat;
 	struct seat_taken taken;
 	struct chat_list mine;
 	struct str directory;
@@ -222,6 +220,14 @@ static void browse(struct task *t)
 	directory_read(t, viewer, &f->directory, listed);
 }
 
+static void direct_known(struct task *t)
+{
+	const struct socket *s = task_subject(t);
+	struct connect *f = task_frame(t);
+
+	chats_of(t, s->caller.user_id, &f->mine, browse);
+}
+
 static void seated(struct task *t)
 {
 	struct socket *s = task_subject(t);
@@ -236,7 +242,10 @@ static void seated(struct task *t)
 		return;
 	}
 	s->expires_at = f->taken.expires_at;
-	chats_of(t, s->caller.user_id, &f->mine, browse);
+	if (f->taken.direct_chat)
+		match_status(t, s->caller.user_id, &f->match, direct_known);
+	else
+		direct_known(t);
 }
 
 static void opened(struct task *t)
@@ -244,36 +253,38 @@ static void opened(struct task *t)
 	struct socket *s = task_subject(t);
 	struct connect *f = task_frame(t);
 
-	presence_add(s);
-	f->seat = (struct socket_seat){.user_id = s->caller.user_id,
-		.session = str_make(s->session, sizeof(s->session)),
-		.process = presence_process(),
-		.sockets = presence_sockets(s),
-		.token_hash = s->caller.token_hash};
-	socket_count(t, &f->seat, &f->taken, seated);
-	match_status(t, s->caller.user_id, &f->match, seated);
+	presence_seat(t, s, f->look.checked, &f->taken, seated);
+}
+
+static void known(struct task *t, int64_t user_id)
+{
+	struct socket *s = task_subject(t);
+
+	s->caller.user_id = user_id;
+	live_open(t, s->id, user_id, s->session, opened);
 }
 
 static void gate_known(struct task *t)
 {
-	struct socket *s = task_subject(t);
-	struct connect *f = task_frame(t);
+	const struct connect *f = task_frame(t);
 
-	if (!f->pass.live) {
+	if (f->pass.live)
+		known(t, f->pass.user_id);
+	else
 		task_fail(t, f->pass.rate.over ? ERR_RATE_LIMITED : ERR_AUTH_REQUIRED);
-		return;
-	}
-	s->caller.user_id = f->pass.user_id;
-	live_open(t, s->id, s->caller.user_id, s->session, opened);
 }
 
-static void rate_known(struct task *t)
+static void looked(struct task *t)
 {
-	struct socket *s = task_subject(t);
+	const struct socket *s = task_subject(t);
 	struct connect *f = task_frame(t);
 
-	if (f->rate.over) {
+	if (f->look.over) {
 		task_fail(t, ERR_RATE_LIMITED);
+		return;
+	}
+	if (f->look.live) {
+		known(t, f->look.user_id);
 		return;
 	}
 	f->ask = (struct gate_ask){
@@ -284,12 +295,11 @@ static void rate_known(struct task *t)
 
 static void admitted(struct task *t)
 {
-	struct socket *s = task_subject(t);
+	const struct socket *s = task_subject(t);
 	struct connect *f = task_frame(t);
+	size_t n = addr_bind_key(&s->caller.addr, f->addr_key);
 
-	(void)addr_bind_key(&s->caller.addr, f->addr_key);
-	f->limit = (struct limit){str_of(f->addr_key), "handshake", config.rate_handshake};
-	rate_hit(t, &f->limit, 60, &f->rate, rate_known);
+	session_look(t, s->caller.token_hash, str_make(f->addr_key, n), &f->look, looked);
 }
 
 static void connect_begin(struct task *t)

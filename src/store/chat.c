@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "gen/schema.h"
+#include "io/batch.h"
 #include "io/redis.h"
 #include "store/match.h"
 
@@ -129,32 +130,66 @@ void chats_online(struct task *t, struct chat_list *list, task_fn *next)
 	rooms_online(t, ids, list->count, f->online, rows_counted);
 }
 
-/* ---- a person's own ---- */
+/* ---- a person's own: of many people at once ---- */
 
-/* At least one row, for the level. */
+/* At least one row for each who is there, for the level. LIMIT: see session_look.c. */
 PG_STMT(sql_chats_of, OP_READ,
-	"SELECT " CHAT_COLUMNS ", v.permission_level FROM users v LEFT JOIN"
-	" ((SELECT id FROM chats WHERE owner_id = $1::bigint"
-	"  UNION SELECT j.chat_id FROM chat_members j JOIN chats p ON p.id = j.chat_id"
-	"   WHERE j.user_id = $1::bigint AND p.visibility = 'private') mine"
-	" JOIN chats c ON c.id = mine.id LEFT JOIN users o ON o.id = c.owner_id) ON true"
-	" WHERE v.id = $1::bigint AND v.deleted_at IS NULL"
-	" ORDER BY c.last_activity_at DESC, c.id DESC");
+	"SELECT " CHAT_COLUMNS ", v.permission_level, x.n"
+	" FROM unnest($1::bigint[]) WITH ORDINALITY x (id, n)"
+	" JOIN LATERAL (SELECT * FROM users WHERE id = x.id AND deleted_at IS NULL LIMIT 1) v"
+	"  ON true LEFT JOIN LATERAL (SELECT c.* FROM"
+	"   (SELECT id, true FROM chats WHERE owner_id = v.id"
+	"    UNION ALL SELECT chat_id, false FROM chat_members WHERE user_id = v.id) m (id, own),"
+	"   LATERAL (SELECT * FROM chats WHERE id = m.id LIMIT 1) c"
+	"   WHERE m.own OR (c.visibility = 'private' AND c.owner_id IS DISTINCT FROM v.id)) c"
+	"  ON true LEFT JOIN users o ON o.id = c.owner_id"
+	" ORDER BY x.n, c.last_activity_at DESC, c.id DESC");
 
-/* chats_of -> chats_read -> chats_online */
+/* chats_of -> (chats_ask, of all who ask) -> chats_read -> chats_online */
+struct chats_asked {
+	struct batch_item item;
+	int64_t user_id;
+	struct chat_list *out;
+};
+
+/* The rows of one person: from `row` to the one in front of `end`. */
+static void decode_own(
+	struct task *t, const struct pg_rows *r, int row, int end, struct chat_list *list)
+{
+	list->viewer_level = level_decode(r, row, CHAT_COLUMN_COUNT);
+	if (pg_null(r, row, 0))
+		return;
+	list->rows = arena_array(task_arena(t), struct chat, (size_t)(end - row));
+	while (row < end)
+		chat_decode(t, r, row++, &list->rows[list->count++]);
+}
+
 static enum err decode_chats(struct task *t, const struct pg_rows *r, void *out)
 {
-	struct chat_list *list = out;
+	(void)out;
+	for (int row = 0, end; row < pg_count(r); row = end) {
+		int64_t n = pg_i64(r, row, CHAT_COLUMN_COUNT + 1);
+		struct task *asker = batch_asker(t, (size_t)n - 1);
+		const struct chats_asked *a = batch_at(t, (size_t)n - 1);
 
-	*list = (struct chat_list){.viewer_level = LEVEL_NONE};
-	if (pg_count(r) == 0)
-		return OK; /* the account is gone */
-	list->viewer_level = level_decode(r, 0, CHAT_COLUMN_COUNT);
-	list->count = pg_null(r, 0, 0) ? 0 : (size_t)pg_count(r);
-	list->rows = arena_array(task_arena(t), struct chat, list->count);
-	for (size_t i = 0; i < list->count; i++)
-		chat_decode(t, r, (int)i, &list->rows[i]);
+		for (end = row + 1; end < pg_count(r); end++)
+			if (pg_i64(r, end, CHAT_COLUMN_COUNT + 1) != n)
+				break;
+		if (asker)
+			decode_own(asker, r, row, end, a->out);
+	}
 	return OK;
+}
+
+static void chats_ask(struct task *t)
+{
+	int64_t people[BATCH_MOST];
+	struct pg_args a = {0};
+
+	for (size_t i = 0; i < batch_count(t); i++)
+		people[i] = ((const struct chats_asked *)batch_at(t, i))->user_id;
+	pg_arg_many_i64s(t, &a, people, batch_count(t));
+	pg_query(t, &sql_chats_of, &a, decode_chats, NULL, batch_end);
 }
 
 static void chats_read(struct task *t)
@@ -166,12 +201,13 @@ static void chats_read(struct task *t)
 
 void chats_of(struct task *t, int64_t user_id, struct chat_list *out, task_fn *next)
 {
+	static struct batch chats = BATCH(chats, "own chats", chats_ask);
 	struct chat_list **list = task_call(t, sizeof(struct chat_list *), next);
-	struct pg_args a = {0};
+	struct chats_asked *a = batch_join(t, &chats, sizeof(*a), OP_READ, chats_read);
 
-	*list = out;
-	pg_arg_i64(t, &a, user_id);
-	pg_query(t, &sql_chats_of, &a, decode_chats, out, chats_read);
+	*out = (struct chat_list){.viewer_level = LEVEL_NONE}; /* the account is gone */
+	*list = a->out = out;
+	a->user_id = user_id;
 }
 
 /* ---- one chat ---- */

@@ -6,6 +6,7 @@
  * room_joined. */
 #include "store/room.h"
 
+#include "base/buf.h"
 #include "base/config.h"
 #include "gen/schema.h"
 #include "io/pg.h"
@@ -214,38 +215,57 @@ void room_misfits(struct task *t, int64_t chat_id, const struct room_ids *people
 
 /* ---- connecting ---- */
 
-static enum err seat_decode(struct task *t, const struct redis_value *v, void *out)
+static enum err seats_decode(struct task *t, const struct redis_value *v, void *out)
 {
 	struct seat_taken *s = out;
-	int64_t outcome = redis_i64(redis_at(v, 0));
 
 	(void)t;
-	if (!s)
-		return OK;
-	s->outcome = outcome == 1 ? SEAT_OK : outcome == 0 ? SEAT_ENDED : SEAT_FULL;
-	s->expires_at = redis_i64(redis_at(v, 1)) * 1000;
+	for (size_t i = 0; s && i < redis_len(v) / 2; i++) {
+		int64_t expires = redis_i64(redis_at(v, 2 * i));
+
+		s[i] = (struct seat_taken){.outcome = expires == 0  ? SEAT_ENDED
+						      : expires < 0 ? SEAT_FULL
+								    : SEAT_OK,
+			.expires_at = expires * 1000,
+			.direct_chat = redis_i64(redis_at(v, 2 * i + 1))};
+	}
 	return OK;
 }
 
-void socket_count(
-	struct task *t, const struct socket_seat *s, struct seat_taken *out, task_fn *next)
+static void seat_write(struct buf *b, const struct socket_seat *s)
 {
-	struct redis_args a = {0};
-	char hex[2 * HASH_LEN] = {0};
+	char hex[2 * HASH_LEN];
 
 	if (s->token_hash)
 		hex_encode(s->token_hash, HASH_LEN, hex);
-	redis_key(t, &a, "portal:sockets:%lld", (long long)s->user_id);
-	process_key(t, &a, s->process, "people");
+	buf_i64(b, s->user_id);
+	buf_char(b, ' ');
+	buf_str(b, s->session);
+	buf_char(b, ' ');
+	buf_i64(b, s->sockets);
+	buf_char(b, ' ');
+	buf_str(b, s->token_hash ? str_make(hex, sizeof(hex)) : STR("-"));
+	buf_char(b, ' ');
+	buf_i64(b, (s->checked + 500) / 1000); /* as sessions_live() of schema/ rounds */
+	buf_char(b, ' ');
+}
+
+void sockets_count(struct task *t, struct str process, const struct socket_seat *seats, size_t n,
+	struct seat_taken *out, task_fn *next)
+{
+	struct redis_args a = {0};
+	struct buf entries = {0};
+
+	for (size_t i = 0; i < n; i++)
+		seat_write(&entries, &seats[i]);
+	process_key(t, &a, process, "people");
 	redis_key(t, &a, "portal:online");
 	redis_key(t, &a, "portal:online:session");
-	redis_key(t, &a, "portal:session:%.*s", s->token_hash ? (int)sizeof(hex) : 0, hex);
-	redis_arg_i64(t, &a, s->user_id);
-	redis_arg(&a, s->session);
-	redis_arg(&a, s->process);
-	redis_arg_i64(t, &a, s->sockets);
-	redis_arg_i64(t, &a, s->token_hash ? config.max_sockets : 0);
-	redis_eval(t, &redis_scripts[SCRIPT_SOCKET_COUNT], &a, seat_decode, out, next);
+	redis_arg(&a, process);
+	redis_arg_i64(t, &a, config.max_sockets);
+	redis_arg(&a, buf_view(&entries));
+	redis_eval(t, &redis_scripts[SCRIPT_SOCKET_COUNT], &a, seats_decode, out, next);
+	buf_free(&entries);
 }
 
 /* ---- processes ---- */

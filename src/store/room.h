@@ -85,16 +85,19 @@ enum seat_outcome {
 };
 struct socket_seat {
 	int64_t user_id;
-	struct str session, process;
+	struct str session;
 	int64_t sockets;           /* in this process */
 	const uint8_t *token_hash; /* one more: looked at, and counted; NULL: one less */
+	int64_t checked;           /* us; as session_look says it */
 };
-struct seat_taken {
+struct seat_taken { /* one more */
 	enum seat_outcome outcome;
-	int64_t expires_at; /* us; of the session */
+	int64_t expires_at;  /* us; of the session */
+	int64_t direct_chat; /* that the person is in; 0: none */
 };
-void socket_count(
-	struct task *t, const struct socket_seat *seat, struct seat_taken *out, task_fn *next);
+/* Of many sessions (BATCH_MOST at most), in the order given. `out`: one for each, or NULL. */
+void sockets_count(struct task *t, struct str process, const struct socket_seat *seats, size_t n,
+	struct seat_taken *out, task_fn *next);
 
 /* ---- processes ---- */
 struct lease {

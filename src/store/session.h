@@ -51,6 +51,17 @@ void gate_pass(struct task *t, const struct gate_ask *ask, struct gate_result *o
 void rate_hit(
 	struct task *t, const struct limit *l, int64_t window_s, struct rate *out, task_fn *next);
 
+/* ---- the gate of new sockets: many in one round trip ---- */
+struct session_look {
+	bool over; /* the address has had its handshakes of this minute */
+	bool live; /* else gate_pass has the word */
+	int64_t user_id;
+	int64_t checked; /* us: PostgreSQL has just said that it lives until then; 0: not asked */
+};
+/* Counts a handshake of the address (addr_bind_key) and looks up, as gate_pass does. */
+void session_look(struct task *t, const uint8_t token_hash[HASH_LEN], struct str address,
+	struct session_look *out, task_fn *next);
+
 /* ---- signing in ---- */
 struct login_ask {
 	struct str platform, platform_user_id, username, avatar_url; /* of the identity */

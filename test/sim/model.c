@@ -629,17 +629,13 @@ static void sockets_set(int p, int s, int process, int n)
 void step_sockets(int p, int s, int process, int sockets)
 {
 	words_begin();
-	word("portal:sockets:%d", p);
 	word("portal:process:%s:people", process_name(process));
 	word("portal:online");
 	word("portal:online:session");
-	word("portal:session:%s", session_name(p, s));
 	word("|");
-	word("%d", p);
-	word("%s", session_name(p, s));
 	word("%s", process_name(process));
-	word("%d", sockets);
-	word("0");
+	word("10");
+	word("%d %s %d - 0", p, session_name(p, s), sockets);
 	run(SOCKET_COUNT);
 	sockets_set(p, s, process, sockets);
 	told_compare();

@@ -304,7 +304,7 @@ static void count_begin(struct task *t)
 {
 	struct socketing *j = task_subject(t);
 
-	socket_count(t, &j->seat, &j->taken, job_done);
+	sockets_count(t, PROCESS, &j->seat, 1, &j->taken, job_done);
 }
 
 static void count(int64_t user, int64_t sockets)
@@ -314,7 +314,6 @@ static void count(int64_t user, int64_t sockets)
 	struct socketing j = {.job.begin = count_begin,
 		.seat = {.user_id = user,
 			.session = str_make(session, SESSION_ID_LEN),
-			.process = PROCESS,
 			.sockets = sockets,
 			.token_hash = sockets ? hash : NULL}};
 
@@ -322,7 +321,7 @@ static void count(int64_t user, int64_t sockets)
 	redis_do("HSET portal:session:%s e 99999999999999", hex);
 	session_of(user);
 	assert_int_equal(job_run(&j.job), OK);
-	assert_int_equal(j.taken.outcome, SEAT_OK);
+	assert_int_equal(j.taken.outcome, sockets ? SEAT_OK : SEAT_ENDED);
 }
 
 void socket_comes(int64_t user)
