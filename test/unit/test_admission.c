@@ -88,7 +88,9 @@ static void let_go(void)
 	held_n = 0;
 	for (size_t i = 0; i < n; i++)
 		op_end(&held[i], OK);
-	turns();
+	do
+		turns();
+	while (task_stats().alive > 0);
 }
 
 static void fill(void)
@@ -254,7 +256,7 @@ static void a_flood_waits_to_be_told(void **state)
 	ask_many("later", 10);
 	assert_int_equal(failures - told, 10);
 	ask_many("far too many", TASKS_IN_LINE);
-	assert_int_equal(task_stats().in_line, TASKS_IN_LINE);
+	assert_in_range(task_stats().in_line, TASKS_WAITING + 1, TASKS_IN_LINE);
 	let_go();
 }
 
