@@ -75,7 +75,7 @@ static void page_ask(struct task *t)
 
 void directory_read(struct task *t, struct person viewer, struct str *out, task_fn *next)
 {
-	static struct batch directory = BATCH(directory, "directory", page_ask);
+	static struct batch directory = {.name = "directory", .ask = page_ask};
 	struct page_asked *a = batch_join(t, &directory, sizeof(*a), OP_READ, next);
 
 	a->viewer = viewer;

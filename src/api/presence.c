@@ -335,7 +335,7 @@ static void seats_ask(struct task *t)
 void presence_seat(
 	struct task *t, struct socket *s, int64_t checked, struct seat_taken *out, task_fn *next)
 {
-	static struct batch seats = BATCH(seats, "seats", seats_ask);
+	static struct batch seats = {.name = "seats", .ask = seats_ask};
 	struct seat_asked *a = batch_join(t, &seats, sizeof(*a), OP_WRITE, next);
 
 	a->socket = s;

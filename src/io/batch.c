@@ -1,11 +1,10 @@
-/* Batches: owns who waits, and who is in each batch that is under way.
+/* Batches: owns who waits, and who is in each round that is under way.
  *
  *   batch_join -> waiting … round_begin: items -> ask -> batch_end -> their operations end, and
  *   again while somebody waits
  *
- * A batch of its own kind (struct batch) asks in rounds: a round is a task, which has the items it
- * asks for. Lifetime: an item outlives its task; it is freed when its operation has ended, or with
- * the round. */
+ * A round is a task, which has the items it asks for. Lifetime: an item outlives its task; it is
+ * freed when its operation has ended, or with the round. */
 #include "io/batch.h"
 
 #include <stdlib.h>
@@ -32,13 +31,16 @@ static void items_end(struct round *r, enum err e)
 		item_end(r->items[i], e);
 }
 
-/* The next that waits. */
-static struct batch_item *item_next(struct batch *b)
+/* The first that waits, which waits no more; NULL: nobody does. */
+static struct batch_item *item_pop(struct batch *b)
 {
-	struct list *n = list_pop(&b->waiting);
+	struct batch_item *i = b->first;
 
-	b->count -= n != NULL;
-	return n ? LIST_ITEM(n, struct batch_item, node) : NULL;
+	if (i) {
+		b->first = i->next;
+		b->count--;
+	}
+	return i;
 }
 
 static void round_start(struct batch *b);
@@ -57,7 +59,7 @@ static void round_begin(struct task *t)
 
 	r->begun = true;
 	r->batch->to_begin--;
-	while (r->count < BATCH_MOST && (i = item_next(r->batch)) != NULL)
+	while (r->count < BATCH_MOST && (i = item_pop(r->batch)) != NULL)
 		if (i->op.task)
 			r->items[r->count++] = i;
 		else
@@ -78,6 +80,7 @@ static void round_ended(struct task *t)
 {
 	struct round *r = task_subject(t);
 	struct batch *b = r->batch;
+	struct batch_item *i;
 
 	b->under_way--;
 	b->to_begin -= !r->begun;
@@ -85,8 +88,8 @@ static void round_ended(struct task *t)
 		batch_go_on(b);
 	} else { /* before its time: the process stops */
 		items_end(r, ERR_UNAVAILABLE);
-		while (b->count > 0)
-			item_end(item_next(b), ERR_UNAVAILABLE);
+		while ((i = item_pop(b)) != NULL)
+			item_end(i, ERR_UNAVAILABLE);
 	}
 	free(r);
 }
@@ -111,7 +114,11 @@ void *batch_join(struct task *t, struct batch *b, size_t size, enum op_kind kind
 	if (!i)
 		PANIC("out of memory");
 	op_begin(t, &i->op, kind, next);
-	list_add_tail(&b->waiting, &i->node);
+	if (b->first)
+		b->last->next = i;
+	else
+		b->first = i;
+	b->last = i;
 	b->count++;
 	batch_go_on(b);
 	return i;

@@ -6,7 +6,7 @@
  * is no older than its asking.
  *
  *   struct level_asked { struct batch_item item; int64_t user_id; int *out; };
- *   static struct batch levels = BATCH(levels, "levels", levels_ask);
+ *   static struct batch levels = {.name = "levels", .ask = levels_ask};
  *
  *   a->out = … of a = batch_join(t, &levels, sizeof(*a), OP_READ, next)     in the tasks that ask
  *   levels_ask: batch_count, batch_at -> an operation … -> batch_end        in the batch's own task
@@ -21,19 +21,15 @@
 
 struct batch_item { /* first in what is asked */
 	struct op op;
-	struct list node;
+	struct batch_item *next; /* that waits */
 };
 struct batch {
-	const char *name; /* of its task */
-	task_fn *ask;     /* the first step */
-	struct list waiting;
-	size_t count;               /* that wait */
-	size_t under_way, to_begin; /* tasks that ask; of them those that have not begun */
+	const char *name;                /* of its task */
+	task_fn *ask;                    /* the first step */
+	struct batch_item *first, *last; /* that wait */
+	size_t count;                    /* of these */
+	size_t under_way, to_begin;      /* tasks that ask; of them those that have not begun */
 };
-#define BATCH(b, name_, ask_)                                                                      \
-	{                                                                                          \
-		.name = (name_), .ask = (ask_), .waiting = { &(b).waiting, &(b).waiting }          \
-	}
 
 /* An operation of t. Returns `size` cleared bytes that begin with the item, to be filled in the
  * same step; they live until the operation has ended. */

@@ -201,7 +201,7 @@ static void chats_read(struct task *t)
 
 void chats_of(struct task *t, int64_t user_id, struct chat_list *out, task_fn *next)
 {
-	static struct batch chats = BATCH(chats, "own chats", chats_ask);
+	static struct batch chats = {.name = "own chats", .ask = chats_ask};
 	struct chat_list **list = task_call(t, sizeof(struct chat_list *), next);
 	struct chats_asked *a = batch_join(t, &chats, sizeof(*a), OP_READ, chats_read);
 

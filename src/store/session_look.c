@@ -126,7 +126,7 @@ static void checked(struct task *t)
 
 static void looked(struct task *t)
 {
-	static struct batch checks = BATCH(checks, "session checks", checks_ask);
+	static struct batch checks = {.name = "session checks", .ask = checks_ask};
 	const struct look *f = task_frame(t);
 
 	if (f->old)
@@ -138,7 +138,7 @@ static void looked(struct task *t)
 void session_look(struct task *t, const uint8_t hash[HASH_LEN], struct str address,
 	struct session_look *out, task_fn *next)
 {
-	static struct batch looks = BATCH(looks, "session looks", looks_ask);
+	static struct batch looks = {.name = "session looks", .ask = looks_ask};
 	struct look *f = task_call(t, sizeof(*f), next);
 
 	*out = (struct session_look){0};

@@ -24,7 +24,7 @@ static size_t questions, sizes[8], beside[8]; /* with others under way */
 static enum err outcome;
 
 static void doubles_ask(struct task *t);
-static struct batch doubles = BATCH(doubles, "doubles", doubles_ask);
+static struct batch doubles = {.name = "doubles", .ask = doubles_ask};
 
 static void doubles_answer(struct task *t)
 {
@@ -98,7 +98,7 @@ static int teardown(void **state)
 	(void)state;
 	assert_int_equal(task_stats().alive, 0);
 	assert_int_equal(doubles.under_way + doubles.to_begin + doubles.count, 0);
-	assert_true(list_empty(&doubles.waiting));
+	assert_null(doubles.first);
 	assert_true(loop_close());
 	arena_drain();
 	return 0;
