@@ -107,6 +107,25 @@ static void counter_back(struct task *t, struct str counter, int64_t hits, task_
 	redis_eval(t, &redis_scripts[SCRIPT_RATE_BACK], &a, NULL, NULL, next);
 }
 
+static enum err left_decode(struct task *t, const struct redis_value *v, void *out)
+{
+	int64_t *left_ms = out;
+
+	(void)t;
+	*left_ms = redis_i64(v) > 0 ? redis_i64(v) : 0;
+	return OK;
+}
+
+/* Of one that is used up: whoever is refused hears from Redis for how long, not from memory. */
+static void counter_left(struct task *t, struct str counter, int64_t *left_ms, task_fn *next)
+{
+	struct redis_args a = {0};
+
+	redis_arg(&a, STR("PTTL"));
+	redis_arg(&a, counter);
+	redis_call(t, OP_READ, &a, left_decode, left_ms, next);
+}
+
 struct rate_call {
 	struct rate *out;
 	struct str counter;
@@ -133,17 +152,26 @@ static void rate_count(struct task *t, struct rate_call *f, task_fn *next)
 	redis_eval(t, &redis_scripts[SCRIPT_RATE], &a, rate_decode, f, next);
 }
 
+static void rate_known(struct task *t)
+{
+	const struct rate_call *f = task_frame(t);
+
+	*f->out = rate_of(f->out->max, f->hits, f->left_ms);
+	task_return(t);
+}
+
 static void rate_recalled(struct task *t)
 {
 	struct rate_call *f = task_frame(t);
 
-	if (f->hits > 1) {
-		*f->out = rate_of(f->out->max, f->hits, f->left_ms);
-		task_return(t);
-		return;
+	if (f->hits == 1) {
+		counter_back(t, f->counter, f->hits, task_return);
+		rate_count(t, f, task_return);
+	} else if (f->hits > f->out->max) {
+		counter_left(t, f->counter, &f->left_ms, rate_known);
+	} else {
+		rate_known(t);
 	}
-	counter_back(t, f->counter, f->hits, task_return);
-	rate_count(t, f, task_return);
 }
 
 void rate_hit(
@@ -250,22 +278,31 @@ static enum err same_decode(struct task *t, const struct redis_value *v, void *o
 	return OK;
 }
 
+static void gate_counted(struct task *t)
+{
+	const struct gate *f = task_frame(t);
+
+	f->out->live = true;
+	f->out->user_id = f->known.user_id;
+	if (f->person.p)
+		f->out->rate = rate_of(f->ask.user_max, f->hits, f->left_ms);
+	task_return(t);
+}
+
 static void gate_recalled(struct task *t)
 {
 	struct gate *f = task_frame(t);
 
-	if (f->same && f->hits != 1) {
-		f->out->live = true;
-		f->out->user_id = f->known.user_id;
+	if (!f->same || f->hits == 1) {
+		known_session_forget(f->ask.token_hash);
 		if (f->person.p)
-			f->out->rate = rate_of(f->ask.user_max, f->hits, f->left_ms);
-		task_return(t);
-		return;
+			counter_back(t, f->person, f->hits, gate_looked);
+		gate_look(t);
+	} else if (f->person.p && f->hits > f->ask.user_max) {
+		counter_left(t, f->person, &f->left_ms, gate_counted);
+	} else {
+		gate_counted(t);
 	}
-	known_session_forget(f->ask.token_hash);
-	if (f->person.p)
-		counter_back(t, f->person, f->hits, gate_looked);
-	gate_look(t);
 }
 
 static void gate_ask_session(struct task *t, struct gate *f)
