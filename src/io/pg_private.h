@@ -87,7 +87,8 @@ void pg_share_stop(void); /* ends those that wait */
 void pg_share_add(struct pg_slot *q);
 /* At a turn's end: `go` gets what is to be sent now, singles and those that go for several. */
 void pg_share_turn(void (*go)(struct pg_slot *q));
-void pg_share_left(struct pg_slot *q); /* it is under way no more */
+/* It is under way no more; its members end with it. For pg_slot_end. */
+void pg_share_end(struct pg_slot *q, enum err e);
 /* The rows of one that goes for several: each member decodes its own. */
 void pg_share_result(struct pg_slot *q, PGresult *res);
 /* Its sync has been answered: each member ends, or is handed to `again`. Frees it. */

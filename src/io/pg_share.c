@@ -84,10 +84,9 @@ static void array_build(struct buf *b, const struct list *members, int k)
 	buf_char(b, '}');
 }
 
-/* One that goes for all on the list, and takes them. */
-static struct pg_slot *slot_for(struct list *members)
+/* One that goes for all of them, of the same statement as `one`; takes them. */
+static struct pg_slot *slot_for(const struct pg_slot *one, struct list *members)
 {
-	const struct pg_slot *one = LIST_ITEM(members->next, struct pg_slot, node);
 	struct buf arrays[PG_ARGS] = {0};
 	struct pg_args a = {.n = one->n};
 	struct pg_slot *q;
@@ -109,24 +108,18 @@ static struct pg_slot *slot_for(struct list *members)
 /* The next that is to be sent; NULL: none is left. */
 static struct pg_slot *share_next(struct pg_share *s)
 {
-	struct list members, *n;
-	unsigned count = 0;
+	struct list members, *n = list_pop(&s->waiting);
+	struct pg_slot *one;
 
+	if (!n)
+		return NULL;
+	one = LIST_ITEM(n, struct pg_slot, node);
+	if (list_empty(&s->waiting))
+		return one;
 	list_init(&members);
-	while (count < PG_SHARE_MOST && (n = list_pop(&s->waiting))) {
-		struct pg_slot *m = LIST_ITEM(n, struct pg_slot, node);
-
-		if (!pg_slot_is_wanted(m)) {
-			pg_slot_end(m, OK);
-			continue;
-		}
+	for (unsigned count = 0; n; n = ++count < PG_SHARE_MOST ? list_pop(&s->waiting) : NULL)
 		list_add_tail(&members, n);
-		count++;
-	}
-	if (count > 1)
-		return slot_for(&members);
-	n = list_pop(&members);
-	return n ? LIST_ITEM(n, struct pg_slot, node) : NULL;
+	return slot_for(one, &members);
 }
 
 void pg_share_turn(void (*go)(struct pg_slot *q))
@@ -151,8 +144,12 @@ void pg_share_turn(void (*go)(struct pg_slot *q))
 	}
 }
 
-void pg_share_left(struct pg_slot *q)
+void pg_share_end(struct pg_slot *q, enum err e)
 {
+	struct list *n;
+
+	while ((n = list_pop(&q->members)))
+		pg_slot_end(LIST_ITEM(n, struct pg_slot, node), e);
 	if (q->share)
 		q->share->under_way--;
 	q->share = NULL;

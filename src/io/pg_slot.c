@@ -68,11 +68,7 @@ bool pg_slot_is_wanted(const struct pg_slot *q)
 
 void pg_slot_end(struct pg_slot *q, enum err e)
 {
-	struct list *n;
-
-	while ((n = list_pop(&q->members)))
-		pg_slot_end(LIST_ITEM(n, struct pg_slot, node), e);
-	pg_share_left(q);
+	pg_share_end(q, e);
 	list_remove(&q->node);
 	op_end(&q->op, e);
 	free(q);
