@@ -1,5 +1,5 @@
 // Five times the capacity: how much portald still does, what it refuses, how its memory and its pages fare, and how soon all is as
-// before. Server on core 0; the load (overload.c), Redis, PostgreSQL and this program on core 1.
+// before. Server and load (overload.c) on core 0; Redis, PostgreSQL and this program on core 1.
 //
 //   node overload.mjs [--times 5] [--seconds 120] [--connections 9000] [--step 3] [--write]
 //
@@ -18,7 +18,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { LOAD_CORE, cpuOf, cpuOfTree, median, memoryOf, pin } from './measure.mjs';
+import { LOAD_CORE, SERVER_CORE, cpuOf, cpuOfTree, median, memoryOf, pin } from './measure.mjs';
 import { makePeople, prepare, storePids } from './people.mjs';
 import { OUT, ROOT, makePortal } from './servers.mjs';
 import { drawTimes } from './svg.mjs';
@@ -67,7 +67,7 @@ function writeRequests(tokens) {
 // One run of overload.c; `each` is given every second. Its total. `first`: a command before it.
 async function load(server, requests, args, { each = () => {}, first = '' } = {}) {
   const program = path.join(ROOT, 'build/release/bench/overload');
-  const child = spawn('bash', ['-c', `ulimit -n "$(ulimit -Hn)"; exec taskset -c ${LOAD_CORE} ${first} "$@"`, 'bash', program, server.port, requests, ...args].map(String),
+  const child = spawn('bash', ['-c', `ulimit -n "$(ulimit -Hn)"; exec taskset -c ${SERVER_CORE} ${first} "$@"`, 'bash', program, server.port, requests, ...args].map(String),
     { stdio: ['ignore', 'pipe', 'inherit'] });
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
@@ -253,7 +253,7 @@ function write(r) {
   ]));
   writeFileSync(path.join(docs, 'overload.md'), `${[
     '# Overload',
-    `Written by \`make bench-overload\`, on the machine and with the cores of [benchmarks.md](benchmarks.md): portald on one core; load, Redis and PostgreSQL on the other. ` +
+    `Written by \`make bench-overload\`, on the machine of [benchmarks.md](benchmarks.md): portald and the load on one core; Redis and PostgreSQL, which are what limits it, on the other, so that what sending takes is not theirs. ` +
     `The requests are a mix: ${MIX.map((m) => `${m.parts} of ten \`${m.line(0).replace(/\?.*/, '')}\``).join(', ')}. Capacity is what connections that ask again when answered ` +
     'get answered in a second, at the best of some numbers of them. Then requests arrive at a multiple of it, whether those before are answered or not ' +
     '(`test/bench/overload.c`); each takes an idle connection or a new one. The load counts what it could not send.',
