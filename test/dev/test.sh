@@ -99,14 +99,14 @@ step_lane() {
   done 3<"$LANES/files"
 }
 
-# Most of the time tests wait for something, so three lanes take files side by side.
-in_lanes() { # files…
-  local file
+# Most of the time tests wait for something, so several lanes take files side by side.
+in_lanes() { # lanes files…
+  local file lane lanes=$1
+  shift
   export LANES="$PWD/$work/lanes"
   mkdir -p "$LANES"
   printf '%s\n' "$@" >"$LANES/files"
-  if [ $# -gt 1 ]; then test/dev/with-stores.sh test/dev/test.sh lane & fi
-  if [ $# -gt 2 ]; then test/dev/with-stores.sh test/dev/test.sh lane & fi
+  for ((lane = 1; lane < lanes && lane < $#; lane++)); do test/dev/with-stores.sh test/dev/test.sh lane & done
   step_lane
   wait
   for file in "$@"; do
@@ -115,20 +115,20 @@ in_lanes() { # files…
   done
 }
 
-step_unit() { in_lanes test/unit/test_*.c; }
+step_unit() { in_lanes 3 test/unit/test_*.c; }
 
 # The longest first: it mostly waits, beside the others.
 step_server() {
   local files
   read -r -a files <<<"${TESTS:-$SOAK $(printf '%s ' test/server/*.test.js | sed "s| $SOAK | |")}"
-  in_lanes "${files[@]}"
+  in_lanes 4 "${files[@]}"
 }
 
 # The web client in Chromium.
 step_browser() {
   local files
   read -r -a files <<<"${TESTS:-$(echo test/browser/*.test.js)}"
-  in_lanes "${files[@]}"
+  in_lanes 3 "${files[@]}"
 }
 
 # test/fuzz/corpus/NAME are the kept inputs of fuzz_NAME (and NAME.dict its dictionary); what a run finds
