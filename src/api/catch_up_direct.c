@@ -7,11 +7,11 @@
  *
  * Who has a socket in the room was told. */
 #include "api/socket.h"
+#include "api/writers.h"
 #include "base/buf.h"
 #include "hub/bus.h"
 #include "store/event.h"
 #include "store/match.h"
-#include "store/shown.h"
 
 #include <stdlib.h>
 
@@ -29,28 +29,6 @@ static void people_ask(struct task *t);
 static void found_next(struct task *t);
 
 /* ---- match:found ---- */
-
-static void write_found(struct json_out *j, const struct match_status *s)
-{
-	struct str tags = s->interests;
-	struct chat chat;
-
-	chat_direct(&chat, s->chat_id, s->queued_at, 0);
-	json_obj(j);
-	json_key(j, "chat");
-	write_chat(j, &chat, false);
-	json_key(j, "peer");
-	json_obj(j);
-	json_key(j, "user");
-	json_raw(j, s->peer);
-	json_end(j);
-	json_key(j, "interests");
-	json_arr(j);
-	while (tags.p && tags.n > 0)
-		json_str(j, str_cut(&tags, ' '));
-	json_end(j);
-	json_end(j);
-}
 
 struct putting {
 	int64_t chat_id;
@@ -74,7 +52,10 @@ static void found(int64_t user_id, const struct match_status *s, struct str show
 		.scope = BUS_USER, .id = user_id, .audience = TO_ROOM, .event = STR("match:found")};
 
 	json_out_init(&j, &b);
-	write_found(&j, s);
+	json_obj(&j);
+	write_direct(&j, s);
+	write_interests(&j, s->interests);
+	json_end(&j);
 	m.data = buf_view(&b);
 	live_deliver(&m);
 	buf_free(&b);

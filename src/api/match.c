@@ -13,32 +13,6 @@
 
 /* ---- where the caller stands ---- */
 
-static void write_interests(struct json_out *j, struct str tags)
-{
-	json_key(j, "interests");
-	json_arr(j);
-	while (tags.p && tags.n > 0)
-		json_str(j, str_cut(&tags, ' '));
-	json_end(j);
-}
-
-static void write_direct(struct json_out *j, const struct match_status *s)
-{
-	struct chat chat;
-
-	chat_direct(&chat, s->chat_id, s->queued_at, s->online);
-	json_obj(j);
-	json_key(j, "chat");
-	write_chat(j, &chat, false);
-	json_key(j, "peer");
-	json_obj(j);
-	json_key(j, "user");
-	json_raw(j, s->peer);
-	json_end(j);
-	json_ktime(j, "expires_at", s->expires_at);
-	json_end(j);
-}
-
 static void reply_status(struct task *t)
 {
 	static const char *const states[] = {[MATCH_IDLE] = "idle",
@@ -54,10 +28,14 @@ static void reply_status(struct task *t)
 	json_ktime(j, "queued_at", searching ? s->queued_at : 0);
 	json_ktime(j, "expires_at", searching ? s->expires_at : 0);
 	json_key(j, "chat");
-	if (s->state == MATCH_MATCHED)
+	if (s->state == MATCH_MATCHED) {
+		json_obj(j);
 		write_direct(j, s);
-	else
+		json_ktime(j, "expires_at", s->expires_at);
+		json_end(j);
+	} else {
 		json_null(j);
+	}
 	json_end(j);
 	reply_send(t);
 }

@@ -86,3 +86,26 @@ void write_bot(struct json_out *j, const struct bot *b, enum bot_view view)
 	}
 	json_end(j);
 }
+
+void write_direct(struct json_out *j, const struct match_status *s)
+{
+	struct chat chat;
+
+	chat_direct(&chat, s->chat_id, s->queued_at, s->online);
+	json_key(j, "chat");
+	write_chat(j, &chat, false);
+	json_key(j, "peer");
+	json_obj(j);
+	json_key(j, "user");
+	json_raw(j, s->peer);
+	json_end(j);
+}
+
+void write_interests(struct json_out *j, struct str tags)
+{
+	json_key(j, "interests");
+	json_arr(j);
+	while (tags.p && tags.n > 0)
+		json_str(j, str_cut(&tags, ' '));
+	json_end(j);
+}

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "store/bot.h"
+#include "store/match.h"
 #include "store/shown.h"
 #include "store/user.h"
 
@@ -20,5 +21,8 @@ enum bot_view {
 	BOT_FULL     /* @bot_full */
 };
 void write_bot(struct json_out *j, const struct bot *b, enum bot_view view);
+/* Of one who is matched: fields of their direct chat. */
+void write_direct(struct json_out *j, const struct match_status *s);
+void write_interests(struct json_out *j, struct str tags); /* the member: tags parted by spaces */
 
 #endif

@@ -84,12 +84,6 @@ void pg_arg_time(struct task *t, struct pg_args *a, int64_t us); /* timestamptz;
 /* text[] / bigint[]; p == NULL is NULL */
 void pg_arg_strs(struct task *t, struct pg_args *a, const struct str *p, size_t n);
 void pg_arg_i64s(struct task *t, struct pg_args *a, const int64_t *p, size_t n);
-/* For a statement that joins unnest($n): with NULLs behind them, which join nothing, up to
- * PG_MANY. PostgreSQL takes an array that it does not know for ten long: a shorter one looks
- * cheaper than the plan that it keeps, and it would plan anew each time. */
-#define PG_MANY 16
-void pg_arg_many_strs(struct task *t, struct pg_args *a, const struct str *p, size_t n);
-void pg_arg_many_i64s(struct task *t, struct pg_args *a, const int64_t *p, size_t n);
 
 /* Rows, valid only inside the decoder. Columns by position. A column of a type that the accessor
  * does not take (numeric as pg_i64, uuid as pg_text: cast them in the statement) is a bug and stops

@@ -76,11 +76,9 @@ void pg_array_put(struct buf *b, const char *p, size_t n, bool binary)
 	buf_char(b, '"');
 }
 
-/* `b`: elements, a comma behind each; `n` of them, with NULLs behind them up to `most`. */
-static void array_arg(struct task *t, struct pg_args *a, struct buf *b, size_t n, size_t most)
+/* `b`: elements, a comma behind each. */
+static void array_arg(struct task *t, struct pg_args *a, struct buf *b, size_t n)
 {
-	for (; n < most; n++)
-		buf_lit(b, "NULL,");
 	if (n > 0)
 		b->n--;
 	buf_char(b, '}');
@@ -88,53 +86,34 @@ static void array_arg(struct task *t, struct pg_args *a, struct buf *b, size_t n
 	buf_free(b);
 }
 
-static void array_strs(
-	struct task *t, struct pg_args *a, const struct str *p, size_t n, size_t most)
+void pg_arg_strs(struct task *t, struct pg_args *a, const struct str *p, size_t n)
 {
 	struct buf b = {0};
 
+	if (!p) {
+		pg_arg_null(a);
+		return;
+	}
 	buf_char(&b, '{');
 	for (size_t i = 0; i < n; i++) {
 		pg_array_put(&b, p[i].p, p[i].n, false);
 		buf_char(&b, ',');
 	}
-	array_arg(t, a, &b, n, most);
+	array_arg(t, a, &b, n);
 }
 
-static void array_i64s(struct task *t, struct pg_args *a, const int64_t *p, size_t n, size_t most)
+void pg_arg_i64s(struct task *t, struct pg_args *a, const int64_t *p, size_t n)
 {
 	struct buf b = {0};
 
+	if (!p) {
+		pg_arg_null(a);
+		return;
+	}
 	buf_char(&b, '{');
 	for (size_t i = 0; i < n; i++) {
 		buf_i64(&b, p[i]);
 		buf_char(&b, ',');
 	}
-	array_arg(t, a, &b, n, most);
-}
-
-void pg_arg_strs(struct task *t, struct pg_args *a, const struct str *p, size_t n)
-{
-	if (p)
-		array_strs(t, a, p, n, 0);
-	else
-		pg_arg_null(a);
-}
-
-void pg_arg_i64s(struct task *t, struct pg_args *a, const int64_t *p, size_t n)
-{
-	if (p)
-		array_i64s(t, a, p, n, 0);
-	else
-		pg_arg_null(a);
-}
-
-void pg_arg_many_strs(struct task *t, struct pg_args *a, const struct str *p, size_t n)
-{
-	array_strs(t, a, p, n, PG_MANY);
-}
-
-void pg_arg_many_i64s(struct task *t, struct pg_args *a, const int64_t *p, size_t n)
-{
-	array_i64s(t, a, p, n, PG_MANY);
+	array_arg(t, a, &b, n);
 }

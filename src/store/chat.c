@@ -135,7 +135,7 @@ void chats_online(struct task *t, struct chat_list *list, task_fn *next)
 /* At least one row for each who is there, for the level. LIMIT: see session_look.c. */
 PG_STMT(sql_chats_of, OP_READ,
 	"SELECT " CHAT_COLUMNS ", v.permission_level, x.n"
-	" FROM unnest($1::bigint[]) WITH ORDINALITY x (id, n)"
+	" FROM unnest((SELECT $1::bigint[])) WITH ORDINALITY x (id, n)"
 	" JOIN LATERAL (SELECT * FROM users WHERE id = x.id AND deleted_at IS NULL LIMIT 1) v"
 	"  ON true LEFT JOIN LATERAL (SELECT c.* FROM"
 	"   (SELECT id, true FROM chats WHERE owner_id = v.id"
@@ -188,7 +188,7 @@ static void chats_ask(struct task *t)
 
 	for (size_t i = 0; i < batch_count(t); i++)
 		people[i] = ((const struct chats_asked *)batch_at(t, i))->user_id;
-	pg_arg_many_i64s(t, &a, people, batch_count(t));
+	pg_arg_i64s(t, &a, people, batch_count(t));
 	pg_query(t, &sql_chats_of, &a, decode_chats, NULL, batch_end);
 }
 

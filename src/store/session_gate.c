@@ -60,7 +60,7 @@ static struct rate rate_of(int64_t max, int64_t count, int64_t left_ms)
 	return (struct rate){
 		.max = max,
 		.left = count < max ? max - count : 0,
-		.reset = (left_ms + 999) / 1000,
+		.reset = left_ms > 0 ? (left_ms + 999) / 1000 : 0,
 		.over = count > max,
 	};
 }
@@ -81,7 +81,7 @@ static bool limit_on(const struct limit *l)
 	return l->key.p && l->max;
 }
 
-static enum err hits_decode(struct task *t, const struct redis_value *v, void *out)
+static enum err number_decode(struct task *t, const struct redis_value *v, void *out)
 {
 	(void)t;
 	*(int64_t *)out = redis_i64(v);
@@ -95,7 +95,7 @@ static void counter_hit(struct task *t, struct str counter, int64_t *hits, task_
 
 	redis_arg(&a, STR("INCR"));
 	redis_arg(&a, counter);
-	redis_call(t, OP_READ, &a, hits_decode, hits, next);
+	redis_call(t, OP_READ, &a, number_decode, hits, next);
 }
 
 static void counter_back(struct task *t, struct str counter, int64_t hits, task_fn *next)
@@ -107,23 +107,15 @@ static void counter_back(struct task *t, struct str counter, int64_t hits, task_
 	redis_eval(t, &redis_scripts[SCRIPT_RATE_BACK], &a, NULL, NULL, next);
 }
 
-static enum err left_decode(struct task *t, const struct redis_value *v, void *out)
-{
-	int64_t *left_ms = out;
-
-	(void)t;
-	*left_ms = redis_i64(v) > 0 ? redis_i64(v) : 0;
-	return OK;
-}
-
-/* Of one that is used up: whoever is refused hears from Redis for how long, not from memory. */
+/* Of one that is used up: whoever is refused hears from Redis for how long, not from memory. Below
+ * 0: it has just ended. */
 static void counter_left(struct task *t, struct str counter, int64_t *left_ms, task_fn *next)
 {
 	struct redis_args a = {0};
 
 	redis_arg(&a, STR("PTTL"));
 	redis_arg(&a, counter);
-	redis_call(t, OP_READ, &a, left_decode, left_ms, next);
+	redis_call(t, OP_READ, &a, number_decode, left_ms, next);
 }
 
 struct rate_call {

@@ -82,7 +82,7 @@ static void looks_ask(struct task *t)
 /* Live, and among the latest logins that the person may have. LIMIT makes it look each up by its
  * hash, whatever it thinks of a table that it has not analysed yet. */
 PG_STMT(session_check, OP_READ,
-	"SELECT x.n, s.expires_at FROM unnest($1::text[]) WITH ORDINALITY x (hash, n),"
+	"SELECT x.n, s.expires_at FROM unnest((SELECT $1::text[])) WITH ORDINALITY x (hash, n),"
 	" LATERAL (SELECT * FROM sessions WHERE token_hash = decode(x.hash, 'hex') LIMIT 1) s"
 	" WHERE s.ended_at IS NULL AND s.expires_at > now()"
 	" AND EXISTS (SELECT FROM users u WHERE u.id = s.user_id AND u.deleted_at IS NULL"
@@ -109,7 +109,7 @@ static void checks_ask(struct task *t)
 
 	for (size_t i = 0; i < batch_count(t); i++)
 		hashes[i] = look_at(t, i)->hash;
-	pg_arg_many_strs(t, &a, hashes, batch_count(t));
+	pg_arg_strs(t, &a, hashes, batch_count(t));
 	pg_arg_i64(t, &a, config.max_sessions);
 	pg_query(t, &session_check, &a, checks_decode, NULL, batch_end);
 }
